@@ -1,0 +1,1 @@
+"""evo: an evolutionary optimization engine whose runs survive anything."""
