@@ -1,0 +1,95 @@
+"""`ProblemEvaluator`: what runs in a worker for any `Problem`: calls the user's code, and checks what it gave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from evo.distributed.executor import Arrays, Context, InvalidRow
+from evo.problem import Evaluation, Problem
+from evo.rng import Purpose, stream
+
+
+class ProblemEvaluator:
+    """Rows are genomes; results are ``objective`` (minimised) and ``violation`` (their sum), both (n,) float64.
+
+    A problem with `improve` also gives ``genome``, which replaces the candidate's.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.block = 1 if problem.noisy else problem.block
+
+    def warm_up(self) -> None:
+        """Nothing to prepare: the user's code compiles when it is first called."""
+
+    def evaluate(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
+        problem = self.problem
+        genomes = rows["genome"].copy()  # the user's code may write into it
+        results: dict[str, np.ndarray] = {}
+        if problem.improve is not None:
+            genomes = self._improved(genomes)
+            results["genome"] = genomes
+            genomes = genomes.copy()
+        x = problem.space.shaped(genomes)
+        if problem.noisy:
+            rng = stream(context["seed"], context["generation"], Purpose.EVALUATION, int(rows["row"][0]))
+            found = problem.evaluate(x, rng)  # type: ignore[call-arg]  # the noisy signature, see Problem.noisy
+        else:
+            found = problem.evaluate(x)
+        results["objective"], results["violation"] = self._checked(found, len(genomes))
+        return results
+
+    def placeholder(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
+        worst = np.full(len(rows["row"]), np.inf)
+        results = {"objective": worst, "violation": worst.copy()}
+        if self.problem.improve is not None:
+            results["genome"] = rows["genome"].copy()
+        return results
+
+    def _improved(self, genomes: np.ndarray) -> np.ndarray:
+        space = self.problem.space
+        assert self.problem.improve is not None
+        better = np.asarray(self.problem.improve(space.shaped(genomes)))
+        expected = (len(genomes), *space.shape)
+        if better.shape != expected:
+            raise InvalidRow(f"improve: expected an array of shape {expected}, found {better.shape}")
+        flat = better.reshape(genomes.shape).astype(space.dtype)
+        if not (inside := space.contains(flat)).all():
+            offset = int(np.argmin(inside))
+            raise InvalidRow(f"improve: gave a genome outside the space: {better[offset]!r}", offset)
+        return flat
+
+    def _checked(self, found: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
+        objectives, violations = (found.objectives, found.violations) if isinstance(found, Evaluation) else (found, None)
+        objective = _numbers("objectives", objectives, count)
+        if objective.ndim == 2 and objective.shape[1] == 1:
+            objective = objective[:, 0]
+        if objective.shape != (count,):
+            raise InvalidRow(f"objectives: expected an array of shape ({count},), found {objective.shape}")
+        _refuse_not_finite("objective", objective)
+        violation = np.zeros(count)
+        if violations is not None:
+            each = _numbers("violations", violations, count)
+            if each.ndim not in (1, 2) or len(each) != count:
+                raise InvalidRow(f"violations: expected an array of shape ({count}, m), found {each.shape}")
+            each = each.reshape(count, -1)
+            _refuse_not_finite("violations", each)
+            violation = np.maximum(each, 0.0).sum(axis=1)
+        return (-objective if self.problem.maximize else objective), violation
+
+
+def _numbers(name: str, values: Any, count: int) -> np.ndarray:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidRow(f"{name}: expected {count} numbers, found {type(values).__name__} {values!r:.80}") from None
+    return array
+
+
+def _refuse_not_finite(name: str, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        bad = ~np.isfinite(values if values.ndim == 1 else values.sum(axis=1))
+        offset = int(np.argmax(bad))
+        raise InvalidRow(f"{name}: expected a finite number, found {values[offset]}", offset)
