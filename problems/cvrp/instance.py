@@ -15,6 +15,16 @@ from evo.errors import InstanceError
 
 Rounding = Literal["nearest", "ceil", "none"]
 
+
+class FieldError(InstanceError):
+    """A field of an instance that cannot be used; a reader of files adds the line that the field came from."""
+
+    def __init__(self, name: str, field: str, what: str) -> None:
+        super().__init__(f"instance {name!r}: {field}: {what}")
+        self.field = field
+        self.what = what
+
+
 INT32_MAX = 2**31 - 1
 # A load is exact in a double (penalties multiply it by a weight) as long as the sum of all demands is.
 LARGEST_TOTAL_DEMAND = 2**53
@@ -77,20 +87,20 @@ class Instance:
 
     def __post_init__(self) -> None:
         if self.rounding not in get_args(Rounding):
-            self._refuse(f"rounding: expected one of {', '.join(get_args(Rounding))}, found {self.rounding!r}")
+            self._refuse("rounding", f"expected one of {', '.join(get_args(Rounding))}, found {self.rounding!r}")
         self._set("capacity", self._positive_integer("capacity", self.capacity))
         if self.max_vehicles is not None:
             self._set("max_vehicles", self._positive_integer("max_vehicles", self.max_vehicles))
         self._set("demands", self._checked_demands())
         if self.coordinates is None and self.distances is None:
-            self._refuse("coordinates: expected coordinates or a distance matrix, found neither")
+            self._refuse("coordinates", "expected coordinates or a distance matrix, found neither")
         if self.coordinates is not None:
             self._set("coordinates", self._checked_coordinates(self.coordinates))
         if self.distances is not None:
             self._set("distances", self._checked_distances(self.distances))
         self._check_duration()
         if self.best_known is not None and not (math.isfinite(self.best_known) and self.best_known >= 0):
-            self._refuse(f"best_known: expected a finite number >= 0, found {self.best_known}")
+            self._refuse("best_known", f"expected a finite number >= 0, found {self.best_known}")
         self._check_fleet()
 
     @property
@@ -161,12 +171,12 @@ class Instance:
     def _set(self, field: str, value: object) -> None:
         object.__setattr__(self, field, value)  # the dataclass is frozen for everyone else
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise InstanceError(f"instance {self.name!r}: {what}")
+    def _refuse(self, field: str, what: str) -> NoReturn:
+        raise FieldError(self.name, field, what)
 
     def _positive_integer(self, field: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value <= 0:
-            self._refuse(f"{field}: expected an integer > 0, found {value!r}")
+            self._refuse(field, f"expected an integer > 0, found {value!r}")
         return int(value)
 
     def _numbers(self, field: str, value: object, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -174,36 +184,36 @@ class Instance:
         try:
             array = np.array(value, order="C")
         except ValueError:
-            raise InstanceError(f"instance {self.name!r}: {field}: expected shape {shape}, found ragged rows") from None
+            raise FieldError(self.name, field, f"expected shape {shape}, found ragged rows") from None
         if array.dtype.kind not in "iuf":
-            self._refuse(f"{field}: expected numbers, found {array.dtype}")
+            self._refuse(field, f"expected numbers, found {array.dtype}")
         if array.shape != shape:
-            self._refuse(f"{field}: expected shape {shape}, found {array.shape}")
+            self._refuse(field, f"expected shape {shape}, found {array.shape}")
         if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
             at = tuple(int(i) for i in np.argwhere(~finite)[0])
-            self._refuse(f"{field}: expected finite numbers, found {array[at]} at node {at[0]}")
+            self._refuse(field, f"expected finite numbers, found {array[at]} at node {at[0]}")
         return array
 
     def _checked_demands(self) -> npt.NDArray[np.int64]:
         count = np.shape(self.demands)[0] if np.ndim(self.demands) else 0
         if count < 2:
-            self._refuse(f"demands: expected the depot and at least one customer, found {count} nodes")
+            self._refuse("demands", f"expected the depot and at least one customer, found {count} nodes")
         demands = self._numbers("demands", self.demands, (count,))
         if demands.dtype.kind == "f":
-            self._refuse(f"demands: expected integers, found {demands.dtype}")
+            self._refuse("demands", f"expected integers, found {demands.dtype}")
         if demands[0] != 0:
-            self._refuse(f"demands: expected 0 at the depot, found {demands[0]}")
+            self._refuse("demands", f"expected 0 at the depot, found {demands[0]}")
         if (negative := demands < 0).any():
             customer = int(np.argmax(negative))
-            self._refuse(f"demands: expected >= 0, found {demands[customer]} at customer {customer}")
+            self._refuse("demands", f"expected >= 0, found {demands[customer]} at customer {customer}")
         if (heavy := demands > self.capacity).any():
             customer = int(np.argmax(heavy))
             self._refuse(
-                f"demands: expected at most the capacity {self.capacity}, "
-                f"found {demands[customer]} at customer {customer}"
+                "demands",
+                f"expected at most the capacity {self.capacity}, found {demands[customer]} at customer {customer}",
             )
         if (total := sum(demands.tolist())) > LARGEST_TOTAL_DEMAND:
-            self._refuse(f"demands: expected a sum of at most {LARGEST_TOTAL_DEMAND}, found {total}")
+            self._refuse("demands", f"expected a sum of at most {LARGEST_TOTAL_DEMAND}, found {total}")
         return demands.astype(np.int64)
 
     def _checked_coordinates(self, value: object) -> npt.NDArray[np.float64]:
@@ -213,7 +223,8 @@ class Instance:
         limit = np.finfo(np.float64).max ** 0.5 if self.rounding == "none" else float(INT32_MAX - 1)
         if self.distances is None and diagonal > limit:
             self._refuse(
-                f"coordinates: expected distances of at most {limit:g}, found up to {diagonal:g}; scale the coordinates"
+                "coordinates",
+                f"expected distances of at most {limit:g}, found up to {diagonal:g}; scale the coordinates",
             )
         return coordinates
 
@@ -222,15 +233,16 @@ class Instance:
         for wrong, expected in ((matrix < 0, ">= 0"), (matrix > INT32_MAX, f"at most {INT32_MAX}")):
             if wrong.any():
                 i, j = (int(k) for k in np.argwhere(wrong)[0])
-                self._refuse(f"distances: expected {expected}, found {matrix[i, j]} between nodes {i} and {j}")
+                self._refuse("distances", f"expected {expected}, found {matrix[i, j]} between nodes {i} and {j}")
         if (diagonal := np.diagonal(matrix) != 0).any():
             i = int(np.argmax(diagonal))
-            self._refuse(f"distances: expected 0 on the diagonal, found {matrix[i, i]} at node {i}")
+            self._refuse("distances", f"expected 0 on the diagonal, found {matrix[i, i]} at node {i}")
         if (asymmetric := matrix != matrix.T).any():
             i, j = (int(k) for k in np.argwhere(asymmetric)[0])
             self._refuse(
-                f"distances: expected a symmetric matrix, found {matrix[i, j]} from node {i} to {j} but "
-                f"{matrix[j, i]} back; asymmetric distances are not supported"
+                "distances",
+                f"expected a symmetric matrix, found {matrix[i, j]} from node {i} to {j} but "
+                f"{matrix[j, i]} back; asymmetric distances are not supported",
             )
         if matrix.dtype.kind == "f":
             return matrix.astype(np.float64)
@@ -238,15 +250,15 @@ class Instance:
 
     def _check_duration(self) -> None:
         if self.max_duration is not None and not (math.isfinite(self.max_duration) and self.max_duration > 0):
-            self._refuse(f"max_duration: expected a finite number > 0, found {self.max_duration}")
+            self._refuse("max_duration", f"expected a finite number > 0, found {self.max_duration}")
         if self.service_times is None:
             return
         times = self._numbers("service_times", self.service_times, (self.n,)).astype(np.float64)
         if (negative := times < 0).any():
             customer = int(np.argmax(negative))
-            self._refuse(f"service_times: expected >= 0, found {times[customer]} at node {customer}")
+            self._refuse("service_times", f"expected >= 0, found {times[customer]} at node {customer}")
         if times[0] != 0:
-            self._refuse(f"service_times: expected 0 at the depot, found {times[0]}")
+            self._refuse("service_times", f"expected 0 at the depot, found {times[0]}")
         self._set("service_times", times)
 
     def _check_fleet(self) -> None:
@@ -256,6 +268,7 @@ class Instance:
         needed = -(-total // self.capacity)
         if needed > self.max_vehicles:
             self._refuse(
-                f"max_vehicles: expected at least {needed} for a total demand of {total} and a capacity of "
-                f"{self.capacity}, found {self.max_vehicles}: {total - self.max_vehicles * self.capacity} units too few"
+                "max_vehicles",
+                f"expected at least {needed} for a total demand of {total} and a capacity of "
+                f"{self.capacity}, found {self.max_vehicles}: {total - self.max_vehicles * self.capacity} units short",
             )
