@@ -1,0 +1,186 @@
+"""A chunk's blocks evaluated so that one bad individual costs itself alone, and no other row's result a single bit.
+
+A block that fails is tried once more. If it fails again its rows are evaluated singly; those that fail alone are
+guilty. The block is then evaluated again IN ITS ORIGINAL SHAPE with copies of an innocent row in the guilty places,
+since a matrix product may differ in the last bit with the batch's shape: innocent rows get what they would have got in
+an undisturbed run. Where no row fails alone, yet the block does, the whole block is given up.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from .executor import Arrays, Batch, Context, Evaluator, Interrupted, InvalidRow, RowFailure
+
+TRIES = 2
+"""A deterministic exception gets one more try."""
+
+_ERROR_LENGTH = 500
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What a chunk gave: `arrays` have its rows in order; `failures` name rows by their position in the batch."""
+
+    arrays: dict[str, np.ndarray]
+    failures: list[RowFailure] = field(default_factory=list)
+    retries: int = 0
+    seconds: float = 0.0
+
+
+def contiguous(batch: Batch) -> Batch:
+    """The same batch in C order: what a worker unpickles and what this process slices must be laid out alike."""
+    return Batch(batch.generation, {name: np.ascontiguousarray(a) for name, a in batch.rows.items()}, batch.context)
+
+
+def block_starts(count: int, block: int) -> range:
+    """Where the blocks of `count` rows begin: the grid that every executor keeps to."""
+    return range(0, count, block)
+
+
+def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context) -> ChunkResult:
+    """Evaluate the blocks of a chunk one after the other.
+
+    Parameters
+    ----------
+    rows
+        The chunk's rows; it begins at a multiple of `evaluator.block` in its batch.
+    """
+    began = perf_counter()
+    count, block = len(rows["row"]), evaluator.block
+    results = [
+        evaluate_block(evaluator, {name: array[at : at + block] for name, array in rows.items()}, context)
+        for at in block_starts(count, block)
+    ]
+    joined = join(results)
+    joined.seconds = perf_counter() - began
+    return joined
+
+
+def join(results: list[ChunkResult]) -> ChunkResult:
+    """Consecutive chunks as one."""
+    if len(results) == 1:
+        return results[0]
+    arrays = {name: np.concatenate([r.arrays[name] for r in results]) for name in results[0].arrays}
+    return ChunkResult(
+        arrays,
+        [failure for r in results for failure in r.failures],
+        sum(r.retries for r in results),
+        sum(r.seconds for r in results),
+    )
+
+
+def evaluate_block(evaluator: Evaluator, rows: Arrays, context: Context) -> ChunkResult:
+    """Evaluate one block; rows that fail alone are given up, the others' results are those of an undisturbed run."""
+    found = _attempt(evaluator, rows, context, tries=TRIES)
+    if isinstance(found, dict):
+        return ChunkResult(found)
+    if found.failure is None:  # failed once, then well
+        return ChunkResult(found.arrays, retries=1)
+    count = len(rows["row"])
+    guilty = {0: found.failure} if count == 1 else _failing_alone(evaluator, rows, context)
+    retries = TRIES - 1
+    if len(guilty) < count:
+        again = _attempt(evaluator, _stand_ins(rows, guilty), context, tries=1)
+        retries += 1
+        if isinstance(again, dict):
+            return _with_placeholders(evaluator, rows, context, again, guilty, retries)
+        assert again.failure is not None
+        guilty = {offset: guilty.get(offset, again.failure) for offset in range(count)}
+    return _with_placeholders(evaluator, rows, context, None, guilty, retries)
+
+
+@dataclass(slots=True)
+class _Troubled:
+    """An attempt in which something failed: every time, or (`failure` None) not the last time."""
+
+    arrays: dict[str, np.ndarray]
+    failure: _Failure | None
+
+
+@dataclass(slots=True)
+class _Failure:
+    kind: str
+    error: str
+    traceback: str
+
+
+def _attempt(evaluator: Evaluator, rows: Arrays, context: Context, tries: int) -> dict[str, np.ndarray] | _Troubled:
+    failure: _Failure | None = None
+    count = len(rows["row"])
+    for _ in range(tries):
+        try:
+            arrays = evaluator.evaluate(rows, context)
+            for name, array in arrays.items():
+                if len(array) != count:
+                    raise InvalidRow(f"{name}: expected {count} rows, found {len(array)}")
+        except Interrupted:  # a signal's, raised inside the user's code
+            raise
+        except (Exception, SystemExit) as error:
+            failure = _described(error)
+        else:
+            return arrays if failure is None else _Troubled(arrays, None)
+    return _Troubled({}, failure)
+
+
+def _failing_alone(evaluator: Evaluator, rows: Arrays, context: Context) -> dict[int, _Failure]:
+    guilty: dict[int, _Failure] = {}
+    for offset in range(len(rows["row"])):
+        alone = {name: array[offset : offset + 1] for name, array in rows.items()}
+        found = _attempt(evaluator, alone, context, tries=TRIES)
+        if isinstance(found, _Troubled) and found.failure is not None:
+            guilty[offset] = found.failure
+    return guilty
+
+
+def _stand_ins(rows: Arrays, guilty: dict[int, _Failure]) -> dict[str, np.ndarray]:
+    """The block with an innocent row's copy in every guilty place."""
+    index = np.arange(len(rows["row"]))
+    innocent = next(offset for offset in index if offset not in guilty)
+    index[list(guilty)] = innocent
+    return {name: array[index] for name, array in rows.items()}
+
+
+def _with_placeholders(
+    evaluator: Evaluator,
+    rows: Arrays,
+    context: Context,
+    arrays: dict[str, np.ndarray] | None,
+    guilty: dict[int, _Failure],
+    retries: int,
+) -> ChunkResult:
+    offsets = sorted(guilty)
+    worst = evaluator.placeholder({name: array[offsets] for name, array in rows.items()}, context)
+    if arrays is None:  # every row is guilty
+        arrays = worst
+    else:
+        arrays = {name: np.array(array) for name, array in arrays.items()}
+        for name, array in arrays.items():
+            array[offsets] = worst[name]
+    position = rows["row"]
+    failures = [
+        RowFailure(int(position[offset]), guilty[offset].kind, guilty[offset].error, guilty[offset].traceback)
+        for offset in offsets
+    ]
+    return ChunkResult(arrays, failures, retries)
+
+
+def _described(error: BaseException) -> _Failure:
+    if isinstance(error, InvalidRow):
+        return _Failure("invalid_result", _one_line(error.message), "")
+    kind = "out_of_memory" if isinstance(error, MemoryError) else "evaluation_error"
+    try:
+        text = str(error)
+    except Exception:  # the user's own __str__ may fail too
+        text = "(its text cannot be read)"
+    line = _one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None  # without `_attempt` itself
+    return _Failure(kind, line, "".join(traceback.format_tb(frames)) + line + "\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_ERROR_LENGTH]

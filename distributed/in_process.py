@@ -1,0 +1,84 @@
+"""`InProcessExecutor`: evaluates in this process, lazily at `collect`, block by block."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+
+from .blocks import ChunkResult, block_starts, contiguous, evaluate_block, join
+from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .threads import OneThread
+
+_evaluating = 0
+
+
+def evaluating() -> bool:
+    """Whether this process is inside an evaluation: a signal handler may then raise `Interrupted` to leave it."""
+    return _evaluating > 0
+
+
+class InProcessExecutor:
+    """The plainest executor. It protects from exceptions; from hangs and crashes only workers do."""
+
+    name = "in_process"
+
+    def __init__(self) -> None:
+        self._evaluator: Evaluator | None = None
+        self._threads: OneThread | None = None
+        self._batches: deque[Batch] = deque()
+
+    def start(self, evaluator: Evaluator, listener: Listener) -> None:
+        evaluator.warm_up()
+        self._evaluator = evaluator
+        self._threads = OneThread()  # after warm_up: what it imports must be pinned too
+        listener("executor", {"name": self.name, "state": "ready", "workers": 1})
+
+    def submit(self, batch: Batch) -> None:
+        self._batches.append(contiguous(batch))
+
+    def collect(self, should_stop: Callable[[], bool]) -> Outcome:
+        batch = self._batches.popleft()
+        try:
+            result = self._evaluated(batch, should_stop)
+        except BaseException:
+            self._batches.clear()
+            raise
+        return Outcome(
+            result.arrays,
+            result.failures,
+            {self.name: len(batch)},
+            result.retries,
+            result.seconds,
+        )
+
+    def _evaluated(self, batch: Batch, should_stop: Callable[[], bool]) -> ChunkResult:
+        global _evaluating
+        evaluator, rows, context = self._evaluator, batch.rows, batch.context
+        if evaluator is None:
+            raise RuntimeError("start() comes before collect()")
+        block = evaluator.block
+        results = []
+        began = perf_counter()
+        for at in block_starts(len(batch), block):
+            if should_stop():
+                raise Interrupted
+            piece = {name: array[at : at + block] for name, array in rows.items()}
+            before = _evaluating  # user code may itself run evo
+            try:
+                _evaluating = before + 1
+                results.append(evaluate_block(evaluator, piece, context))
+            finally:
+                _evaluating = before
+        joined = join(results)
+        joined.seconds = perf_counter() - began
+        return joined
+
+    def workers_alive(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        self._batches.clear()
+        if self._threads is not None:
+            self._threads.release()
+            self._threads = None
