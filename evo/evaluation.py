@@ -62,7 +62,9 @@ class ProblemEvaluator:
         return flat
 
     def _checked(self, found: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
-        objectives, violations = (found.objectives, found.violations) if isinstance(found, Evaluation) else (found, None)
+        objectives, violations = (
+            (found.objectives, found.violations) if isinstance(found, Evaluation) else (found, None)
+        )
         objective = _numbers("objectives", objectives, count)
         if objective.ndim == 2 and objective.shape[1] == 1:
             objective = objective[:, 0]

@@ -20,9 +20,7 @@ ArrayLike = float | Sequence[float] | np.ndarray
 
 def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     dimensions = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if not dimensions or any(
-        isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 1 for d in dimensions
-    ):
+    if not dimensions or any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 1 for d in dimensions):
         raise UsageError(f"shape: expected a positive integer or a tuple of them, found {shape!r}")
     return tuple(int(d) for d in dimensions)
 

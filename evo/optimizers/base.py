@@ -60,8 +60,8 @@ class Best:
 class Optimizer(ABC):
     """Base class. A subclass is built as ``cls(problem, seed, **parameters)`` and checks its parameters there.
 
-    `ask` is called for generation 0, 1, 2, … in order, `tell` likewise; with ``lookahead = k`` generation g may be asked
-    before the results of g-1 … g-k were told, never earlier.
+    `ask` is called for generation 0, 1, 2, … in order, `tell` likewise; with ``lookahead = k`` generation g may be
+    asked before the results of g-1 … g-k were told, never earlier.
     """
 
     name: str
@@ -70,6 +70,9 @@ class Optimizer(ABC):
     @abstractmethod
     def evaluator(self) -> Evaluator:
         """What the workers run."""
+
+    def warm_up(self) -> None:
+        """Compile or load what `ask` and `tell` need; called once, before the run's clock starts."""
 
     @abstractmethod
     def ask(self, remaining: int | None) -> Candidates:

@@ -1,0 +1,301 @@
+"""The loop: ask, evaluate, tell, in the order asked; and what the loop has to remember between two parts of a run."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from evo.distributed.executor import Batch, Executor, Interrupted, Outcome
+from evo.errors import CheckpointError, RunFailedError
+from evo.events import EventBus
+from evo.interrupt import Interrupt
+from evo.optimizers.base import Best, Candidates, Optimizer, Results
+from evo.stopping import Stop, StopReason
+
+MAX_QUARANTINED_SHARE = 0.5
+"""A run in which more of the individuals than this cannot be evaluated is broken, not unlucky."""
+QUARANTINE_DETAILS = 1000
+"""So many quarantined individuals are remembered with their errors; all are counted."""
+EVENT_SECONDS = 0.1
+"""`generation` events come no closer together than this, so that a fast loop is not spent on telling of itself."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. All is pure down to the quarantine list; seconds, places and retries are accounting."""
+
+    generation: int = 0
+    """Generations committed."""
+    evaluations: int = 0
+    stall: int = 0
+    """Generations since the best improved."""
+    best: Best | None = None
+    quarantined: int = 0
+    quarantine: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    """Seconds of optimisation over all parts of the run."""
+    evaluated_by: dict[str, int] = field(default_factory=dict)
+    retries: int = 0
+
+    def to_tree(self) -> dict[str, Any]:
+        """Plain data and arrays, for a checkpoint."""
+        best = self.best
+        return {
+            "generation": self.generation,
+            "evaluations": self.evaluations,
+            "stall": self.stall,
+            "best": None
+            if best is None
+            else {"objective": best.objective, "violation": best.violation, "arrays": dict(best.arrays)},
+            "quarantined": self.quarantined,
+            "quarantine": [dict(entry) for entry in self.quarantine],
+            "seconds": self.seconds,
+            "evaluated_by": dict(self.evaluated_by),
+            "retries": self.retries,
+        }
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> Progress:
+        """The inverse of `to_tree`. Raises `CheckpointError`."""
+        try:
+            fields = {name: tree[name] for name in cls.__slots__}
+            best = fields["best"]
+            fields["best"] = None if best is None else Best(best["objective"], best["violation"], best["arrays"])
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"run: expected the progress of a run, found no usable {error}") from error
+
+
+class Engine:
+    """One run's loop over an optimizer and an executor.
+
+    The state after generation g is a pure function of problem, settings, seed and g; `progress`, the optimizer's state
+    and `pending` are all that a checkpoint needs.
+
+    Parameters
+    ----------
+    checkpoint
+        Called after every generation; decides by itself whether a save is due.
+    callback
+        Called after every generation with the engine; True stops the run.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        executor: Executor,
+        stop: Stop,
+        *,
+        events: EventBus | None = None,
+        progress: Progress | None = None,
+        pending: list[Candidates] | None = None,
+        maximize: bool = False,
+        best_known: float | None = None,
+        interrupt: Interrupt | None = None,
+        checkpoint: Callable[[], None] = lambda: None,
+        callback: Callable[[Engine], Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.optimizer = optimizer
+        self.executor = executor
+        self.stop = stop
+        self.events = events or EventBus()
+        self.progress = progress or Progress()
+        self.pending: deque[Candidates] = deque(pending or [])
+        self.best_known = best_known
+        self._sign = -1.0 if maximize else 1.0
+        self._interrupt = interrupt or Interrupt()
+        self._checkpoint = checkpoint
+        self._callback = callback
+        self._clock = clock
+        self._submitted = 0
+        self._before = self.progress.seconds
+        self._started: float | None = None
+        self._last_event = -np.inf
+        self._last_event_evaluations = self.progress.evaluations
+        self._cut: StopReason | None = None
+
+    # What is told to the outside, in the user's sense ------------------------------------------------------------
+
+    def user_objective(self) -> float | None:
+        """The best objective so far as the user counts it."""
+        best = self.progress.best
+        return None if best is None else self._sign * best.objective
+
+    def gap(self) -> float | None:
+        """Per cent above the best known objective (below it, where larger is better); None where none is known."""
+        objective = self.user_objective()
+        if objective is None or not self.best_known:
+            return None
+        return 100.0 * self._sign * (objective - self.best_known) / abs(self.best_known)
+
+    def elapsed(self) -> float:
+        """Seconds of optimisation over all parts of the run."""
+        return self._before if self._started is None else self._before + self._clock() - self._started
+
+    # The loop ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> StopReason:
+        """Go on until a limit holds.
+
+        Raises
+        ------
+        RunFailedError
+            Where the evaluations cannot go on. `progress` and the optimizer are those of the last whole generation.
+        """
+        self._started = self._clock()
+        try:
+            while True:
+                reason = self._reason()
+                if reason is not None:
+                    return reason
+                self._fill()
+                try:
+                    outcome = self.executor.collect(self._should_stop)
+                except Interrupted:
+                    return self._cut or "interrupted"
+                self._commit(outcome)
+                self._checkpoint()
+                if self._callback is not None and self._callback(self):
+                    return "callback"
+        finally:
+            self.progress.seconds = self.elapsed()
+            self._started = None
+            self._before = self.progress.seconds
+            self._emit_generation(force=True)
+
+    def _reason(self) -> StopReason | None:
+        stop, progress = self.stop, self.progress
+        if self._interrupt.requested:
+            return "interrupted"
+        if self._target_reached():
+            return "target"
+        if stop.generations is not None and progress.generation >= stop.generations:
+            return "generations"
+        if stop.evaluations is not None and progress.evaluations >= stop.evaluations:
+            return "evaluations"
+        if stop.stall is not None and progress.stall >= stop.stall:
+            return "stall"
+        if self._time_is_up():
+            return "time"
+        return None
+
+    def _target_reached(self) -> bool:
+        best, target = self.progress.best, self.stop.target
+        return target is not None and best is not None and best.feasible and best.objective <= self._sign * target
+
+    def _time_is_up(self) -> bool:
+        # The first generation is always finished: a run that was given any time at all has something to show.
+        return self.stop.time is not None and self.progress.generation > 0 and self.elapsed() >= self.stop.time
+
+    def _should_stop(self) -> bool:
+        if self._interrupt.requested:
+            self._cut = "interrupted"
+        elif self._time_is_up():
+            self._cut = "time"
+        return self._cut is not None
+
+    def _fill(self) -> None:
+        """Ask up to `lookahead` generations ahead, by a rule that no limit but that of the evaluations touches."""
+        stop, progress = self.stop, self.progress
+        while len(self.pending) <= self.optimizer.lookahead:
+            remaining = None
+            if stop.evaluations is not None:
+                remaining = stop.evaluations - progress.evaluations - sum(len(c) for c in self.pending)
+                if remaining <= 0:
+                    break
+            candidates = self.optimizer.ask(remaining)
+            candidates.rows["row"] = np.arange(len(candidates))
+            self.pending.append(candidates)
+        while self._submitted < len(self.pending):
+            generation = progress.generation + self._submitted
+            if stop.generations is not None and generation >= stop.generations:
+                break
+            candidates = self.pending[self._submitted]
+            self.executor.submit(Batch(generation, candidates.rows, candidates.context))
+            self._submitted += 1
+
+    def _commit(self, outcome: Outcome) -> None:
+        progress = self.progress
+        candidates = self.pending.popleft()
+        self._submitted -= 1
+        quarantined = np.zeros(len(candidates), dtype=np.bool_)
+        for failure in outcome.failures:
+            quarantined[failure.row] = True
+        self.optimizer.tell(candidates, Results(outcome.arrays, quarantined))
+        self.events.generation = progress.generation
+        if outcome.failures:
+            self._quarantine(outcome, len(candidates))
+        progress.generation += 1
+        progress.evaluations += len(candidates)
+        progress.retries += outcome.retries
+        for where, count in outcome.evaluated_by.items():
+            progress.evaluated_by[where] = progress.evaluated_by.get(where, 0) + count
+        progress.stall += 1
+        best = self.optimizer.best
+        improved = best is not None and best.better_than(progress.best)
+        if improved:
+            assert best is not None
+            progress.best = Best(best.objective, best.violation, {k: v.copy() for k, v in best.arrays.items()})
+            progress.stall = 0
+        if self.events:
+            self.events.generation = progress.generation
+            if improved:
+                self.events.emit(
+                    "improved",
+                    objective=self.user_objective(),
+                    feasible=progress.best.feasible,
+                    gap=self.gap(),  # type: ignore[union-attr]  # set above
+                )
+            self._emit_generation(force=False)
+
+    def _quarantine(self, outcome: Outcome, count: int) -> None:
+        progress = self.progress
+        first = outcome.failures[0]
+        for failure in outcome.failures:
+            entry = {
+                "generation": progress.generation,
+                "row": failure.row,
+                "kind": failure.kind,
+                "error": failure.error,
+            }
+            if len(progress.quarantine) < QUARANTINE_DETAILS:
+                progress.quarantine.append(entry)
+            self.events.emit(
+                "quarantined", row=failure.row, kind=failure.kind, error=failure.error, traceback=failure.traceback
+            )
+        progress.quarantined += len(outcome.failures)
+        everything = progress.evaluations + count
+        if progress.quarantined > MAX_QUARANTINED_SHARE * everything:
+            raise RunFailedError(
+                f"{progress.quarantined} of {everything} evaluations failed; the first of generation "
+                f"{progress.generation}, row {first.row}: {first.error}"
+            )
+
+    def _emit_generation(self, force: bool) -> None:
+        if not self.events:
+            return
+        now, progress = self._clock(), self.progress
+        if not force and now - self._last_event < EVENT_SECONDS:
+            return
+        done = progress.evaluations - self._last_event_evaluations
+        rate = done / (now - self._last_event) if np.isfinite(self._last_event) and now > self._last_event else None
+        self._last_event, self._last_event_evaluations = now, progress.evaluations
+        self.events.generation = progress.generation
+        self.events.emit(
+            "generation",
+            evaluations=progress.evaluations,
+            objective=self.user_objective(),
+            feasible=progress.best is not None and progress.best.feasible,
+            gap=self.gap(),
+            seconds=round(self.elapsed(), 3),
+            evaluations_per_second=rate,
+            workers=self.executor.workers_alive(),
+            stall=progress.stall,
+            summary=self.optimizer.summary(),
+        )

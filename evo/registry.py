@@ -1,0 +1,185 @@
+"""Names to classes: the built-in problems and optimizers, and the user's own by ``module:Class``."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evo.errors import EvoError, ProblemError, SettingsError
+from evo.optimizers import BUILTIN as OPTIMIZERS
+from evo.optimizers.base import Optimizer
+from evo.problem import FunctionProblem, Problem, importable_name
+
+PROBLEMS = {
+    "cvrp": ("evo.problems.cvrp.problem:CVRP", "capacitated vehicle routing, from a VRPLIB file (`instance`)"),
+    "sphere": ("evo.problems.continuous:Sphere", "sum of squares, unimodal (`dimensions`); optimum 0"),
+    "rosenbrock": ("evo.problems.continuous:Rosenbrock", "a curved valley (`dimensions`); optimum 0"),
+    "rastrigin": ("evo.problems.continuous:Rastrigin", "many local optima (`dimensions`); optimum 0"),
+    "onemax": ("evo.problems.combinatorial:OneMax", "count the ones, maximised (`bits`); optimum = bits"),
+}
+"""Name in `problem.type` -> (``module:Class``, one line)."""
+
+
+def suggestion(word: str, known: Any) -> str:
+    """``, did you mean "x"?`` where a known name is near, else nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f', did you mean "{near[0]}"?' if near else ""
+
+
+def import_name(name: str, field: str) -> Any:
+    """The thing that ``module:name`` names.
+
+    Raises
+    ------
+    ProblemError
+        Naming `field`, and what is missing.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ProblemError(f'{field}: expected "module:Class", found "{name}"')
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if missing != module_name and not module_name.startswith(missing + "."):
+            raise ProblemError(f'{field}: module "{module_name}" needs "{missing}", which is not installed') from error
+        raise ProblemError(
+            f'{field}: no module "{module_name}" in the working directory, the folders given by --path, or the '
+            f"installed packages"
+        ) from error
+    except EvoError:
+        raise
+    except Exception as error:  # whatever the user's module raises when it is imported
+        raise ProblemError(f'{field}: importing "{module_name}" raised {type(error).__name__}: {error}') from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        hint = suggestion(attribute, (n for n in vars(module) if not n.startswith("_")))
+        raise ProblemError(f'{field}: module "{module_name}" has no "{attribute}"{hint}') from None
+
+
+def builtin_problems() -> dict[str, str]:
+    """The built-in problems, name -> one line."""
+    return {name: line for name, (_, line) in PROBLEMS.items()}
+
+
+def problem_class(name: str) -> type[Problem]:
+    """The class that `problem.type` names. Raises `ProblemError`."""
+    if name in PROBLEMS:
+        cls = import_name(PROBLEMS[name][0], "problem.type")
+    elif ":" in name:
+        cls = import_name(name, "problem.type")
+    else:
+        known = ", ".join(PROBLEMS)
+        hint = suggestion(name, PROBLEMS)
+        raise ProblemError(f'problem.type: expected one of {known} or "module:Class", found "{name}"{hint}')
+    if not (isinstance(cls, type) and issubclass(cls, Problem)):
+        found = f"the class {cls.__name__}" if isinstance(cls, type) else type(cls).__name__
+        raise ProblemError(f'problem.type: expected a subclass of evo.Problem, "{name}" is {found}')
+    return cls
+
+
+def build_problem(name: str, parameters: Mapping[str, Any], folder: Path) -> Problem:
+    """The problem that a problem.yaml describes; relative paths in it are relative to `folder`."""
+    cls = problem_class(name)
+    _check_keys(
+        cls.from_settings if "from_settings" in vars(cls) else cls, parameters, "problem", {"parameters", "folder"}
+    )
+    try:
+        problem = cls.from_settings(parameters, folder)
+    except EvoError:
+        raise
+    except Exception as error:  # the user's own constructor
+        raise ProblemError(f"problem: building {name} raised {type(error).__name__}: {error}") from error
+    return checked(problem)
+
+
+def checked(problem: Problem) -> Problem:
+    """`problem`, if it has what every problem needs. Raises `ProblemError`."""
+    from evo.spaces import Space
+
+    if not isinstance(problem, Problem):
+        raise ProblemError(f"problem: expected a Problem or a function, found {type(problem).__name__}")
+    name = type(problem).__name__
+    if not isinstance(getattr(problem, "space", None), Space):
+        raise ProblemError(
+            f"problem: {name}.space: expected a space such as evo.Real(-5, 5, shape=8), found "
+            f"{getattr(problem, 'space', None)!r}"
+        )
+    if type(problem).evaluate is Problem.evaluate:
+        raise ProblemError(f"problem: {name} has no method evaluate")
+    block = problem.block
+    if isinstance(block, bool) or not isinstance(block, int) or block < 1:
+        raise ProblemError(f"problem: {name}.block: expected a positive whole number, found {block!r}")
+    return problem
+
+
+def optimizer_class(name: str, problem: Problem) -> type[Optimizer]:
+    """The class that `optimizer.type` names for this problem. Raises `SettingsError`."""
+    known = {**OPTIMIZERS, **problem.optimizers}
+    if name not in known:
+        raise SettingsError(
+            f'optimizer.type: expected one of {", ".join(known)}, found "{name}"{suggestion(name, known)}'
+        )
+    cls = import_name(known[name], "optimizer.type")
+    assert isinstance(cls, type)
+    assert issubclass(cls, Optimizer)
+    return cls
+
+
+def build_optimizer(name: str | None, parameters: Mapping[str, Any], problem: Problem, seed: int) -> Optimizer:
+    """The optimizer that the settings describe; without a name the problem's default."""
+    cls = optimizer_class(name or problem.default_optimizer, problem)
+    _check_keys(cls, parameters, "optimizer", {"problem", "seed"})
+    return cls(problem, seed, **parameters)
+
+
+def _check_keys(call: Any, parameters: Mapping[str, Any], field: str, own: set[str]) -> None:
+    """Refuse a keyword that `call` does not take; its values are for the call itself to check."""
+    if isinstance(call, type):
+        signature = inspect.signature(call.__init__)
+    else:
+        return  # the class reads its settings by itself
+    accepted = [p for p in signature.parameters.values() if p.name not in own | {"self"}]
+    if any(p.kind is p.VAR_KEYWORD for p in accepted):
+        return
+    names = [p.name for p in accepted if p.kind is not p.VAR_POSITIONAL]
+    for key in parameters:
+        if key not in names:
+            expected = ", ".join(names) or "no parameters"
+            raise SettingsError(f"{field}.{key}: unknown key, expected {expected}{suggestion(key, names)}")
+    for p in accepted:
+        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and p.name not in parameters:
+            raise SettingsError(f"{field}.{p.name}: expected a value, found none")
+
+
+def spec_of(problem: Problem) -> dict[str, Any] | None:
+    """What a checkpoint keeps of a problem: its type and its data. None: it cannot be built again from data."""
+    data = problem.to_spec()
+    if data is None:
+        return None
+    if problem.builtin_name is not None:
+        return {"type": problem.builtin_name, "data": data}
+    if isinstance(problem, FunctionProblem):
+        return {"type": "function", "data": data}
+    return {"type": importable_name(type(problem)), "data": data}
+
+
+def problem_from_spec(spec: Mapping[str, Any]) -> Problem:
+    """The inverse of `spec_of`. Raises `ProblemError` where the user's class cannot be imported."""
+    name = spec["type"]
+    cls = FunctionProblem if name == "function" else problem_class(name)
+    return checked(cls.from_spec(spec["data"]))
+
+
+def problem_label(problem: Problem) -> str:
+    """The problem's name for people: ``cvrp``, ``module:Class``, or a function's name."""
+    if problem.builtin_name is not None:
+        return problem.builtin_name
+    if isinstance(problem, FunctionProblem):
+        return str(getattr(problem.function, "__qualname__", "function"))
+    return f"{type(problem).__module__}:{type(problem).__qualname__}"
