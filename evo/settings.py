@@ -352,7 +352,7 @@ def _lay_out(raw: Mapping[Any, Any]) -> dict[str, Any]:
 def _translate(details: Any, location: tuple[str | int, ...]) -> str:
     kind = details["type"]
     if kind == "missing":
-        return "missing, expected a built-in name or module:Class" if location[-1] == "type" else "missing"
+        return f"missing, expected {'a built-in name or module:Class' if location[-1] == 'type' else '{type: ...}'}"
     if kind == "extra_forbidden":
         return _unknown_key(location)
     if kind == "wrong":
@@ -365,18 +365,18 @@ def _translate(details: Any, location: tuple[str | int, ...]) -> str:
 
 
 def _unknown_key(location: tuple[str | int, ...]) -> str:
-    """What was probably meant: a key of this section with nearly that name, or the same key of another section."""
+    """What was probably meant: the same key of another section, or a key of this one with nearly that name."""
     key = str(location[-1])
     sections = dict(_sections())
     known = list(Settings.model_fields) if len(location) == 1 else sections.get(str(location[0]), [])
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if close:
-        return f'unknown key, did you mean "{close[0]}"?'
     for section, keys in sections.items():
         if key in keys:
             return f'unknown key here, did you mean "{section}.{key}"?'
     if len(location) > 1 and key in Settings.model_fields:
         return f'unknown key here, did you mean "{key}" at the top?'
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if close:
+        return f'unknown key, did you mean "{close[0]}"?'
     return f"unknown key, expected one of {', '.join(known)}"
 
 

@@ -151,12 +151,12 @@ def _describe(error: yaml.YAMLError, source: str) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     where = source if mark is None else f"{source}, line {mark.line + 1}"
     if isinstance(error, yaml.reader.ReaderError):
-        return f"{where}: expected text, found the control character {error.character!r}"
+        return f"{where}: expected text, found the control character U+{int(error.character):04X}"
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if "'\\t'" in problem:
         problem = "expected spaces, found a tab (YAML does not allow tabs for indentation)"
     elif "constructor for the tag" in problem:
-        tag = problem.rsplit("tag ", 1)[-1].strip("'")
+        tag = problem.rsplit("tag ", 1)[-1].strip("'").replace("tag:yaml.org,2002:", "!!")
         problem = f"expected plain values, found the tag {tag}"
     elif isinstance(error, yaml.composer.ComposerError) and "document" in f"{error.context} {problem}":
         problem = "expected one document, found a second one after ---"
