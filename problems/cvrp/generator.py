@@ -25,7 +25,7 @@ GRID = 1000  # points are integers from 0 to this, in both directions
 SEEDS = (3, 8)  # fewest and most seeds of clusters
 DECAY = 40.0  # a point d away from a seed is taken with probability exp(-d / DECAY), added up over the seeds
 ROUTE_LENGTH = (3.0, 6.0, 25.0)  # the triangular distribution of the mean route length: least, mode, most
-BATCH = 1 << 14  # points proposed at a time
+BATCH = (256, 1 << 14)  # fewest and most points proposed at a time
 
 
 def generate(
@@ -51,8 +51,8 @@ def generate(
         with a probability that falls exponentially. ``random-clustered``: half the customers clustered, seeds
         included, the others uniform.
     demand
-        ``unitary``; uniform in [1, 10], [5, 10], [1, 100] or [50, 100]; ``quadrant``: in [1, 50] where x and y are on
-        the same side of the grid's centre, else in [51, 100]; ``many-small-few-large``: 70 to 95 % of the customers in
+        ``unitary``; uniform in [1, 10], [5, 10], [1, 100] or [50, 100]; ``quadrant``: in [51, 100] where x and y are
+        on the same side of the grid's centre, else in [1, 50]; ``many-small-few-large``: 70 to 95 % of the customers in
         [1, 10], the others in [50, 100].
     route_length
         Mean number of customers in a route that the capacity makes room for; None draws it from the paper's triangular
@@ -121,9 +121,14 @@ def _uniform(rng: np.random.Generator, count: int, taken: npt.NDArray[np.bool_])
     """Free points anywhere on the grid."""
     found = np.empty((0, 2), dtype=np.int64)
     while len(found) < count:
-        proposed = rng.integers(0, GRID, size=(BATCH, 2), endpoint=True)
+        proposed = _anywhere(rng, 2 * (count - len(found)))
         found = np.concatenate((found, _free(proposed, count - len(found), taken)))
     return found
+
+
+def _anywhere(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+    """About as many points as asked for, within the bounds of a batch."""
+    return rng.integers(0, GRID, size=(min(max(count, BATCH[0]), BATCH[1]), 2), endpoint=True)
 
 
 def _near(
@@ -132,10 +137,11 @@ def _near(
     """Free points, each kept with the probability that falls with its distance from the seeds."""
     found = np.empty((0, 2), dtype=np.int64)
     while len(found) < count:
-        proposed = rng.integers(0, GRID, size=(BATCH, 2), endpoint=True)
+        # a seed lets about 1 % of the grid's points through: 2 pi DECAY^2 of them
+        proposed = _anywhere(rng, 40 * (count - len(found)))
         difference = proposed[:, None, :] - seeds
         distance = np.sqrt((difference * difference).sum(axis=2))
-        kept = rng.random(BATCH) < np.exp(-distance / DECAY).sum(axis=1)
+        kept = rng.random(len(proposed)) < np.exp(-distance / DECAY).sum(axis=1)
         found = np.concatenate((found, _free(proposed[kept], count - len(found), taken)))
     return found
 
@@ -143,8 +149,8 @@ def _near(
 def _free(proposed: npt.NDArray[np.int64], count: int, taken: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """The first ``count`` points that are free, in the order proposed, each once; they are taken from now on."""
     proposed = proposed[~taken[tuple(proposed.T)]]
-    _, first = np.unique(proposed, axis=0, return_index=True)
-    chosen = proposed[np.sort(first)[:count]]
+    _, first = np.unique(proposed[:, 0] * (GRID + 1) + proposed[:, 1], return_index=True)
+    chosen: npt.NDArray[np.int64] = proposed[np.sort(first)[:count]]
     taken[tuple(chosen.T)] = True
     return chosen
 
@@ -156,7 +162,7 @@ def _demands(rng: np.random.Generator, points: npt.NDArray[np.int64], demand: De
         return np.ones(n, dtype=np.int64)
     if demand == "quadrant":
         same_side = (points[:, 0] < GRID / 2) == (points[:, 1] < GRID / 2)
-        return rng.integers(1, 50, n, endpoint=True) + np.where(same_side, 0, 50)
+        return rng.integers(1, 50, n, endpoint=True) + np.where(same_side, 50, 0)
     if demand == "many-small-few-large":
         small = rng.permutation(n) < round(rng.uniform(0.70, 0.95) * n)
         return np.where(small, rng.integers(1, 10, n, endpoint=True), rng.integers(50, 100, n, endpoint=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import tempfile
@@ -15,6 +16,7 @@ import numpy as np
 from evo.errors import UsageError
 
 _ROUTE = re.compile(r"route\s*#?\s*\d+\s*:(.*)", re.IGNORECASE)
+_INTEGER = re.compile(r"\d{1,18}", re.ASCII)  # not any number of digits: int() raises on more than 4300
 _COST = re.compile(r"cost\s*:?\s*(\S+)", re.IGNORECASE)
 
 
@@ -77,8 +79,8 @@ def read_sol(path: str | os.PathLike[str]) -> Solution:
             continue
         if match := _ROUTE.fullmatch(line):
             tokens = match[1].split()
-            if wrong := [token for token in tokens if not (token.isascii() and token.isdigit())]:
-                raise UsageError(f"{path}, line {number}: Route: expected customers' numbers, found {wrong[0]!r}")
+            if wrong := [token for token in tokens if not _INTEGER.fullmatch(token)]:
+                raise UsageError(f"{path}, line {number}: Route: expected customers' numbers, found {wrong[0][:40]!r}")
             routes.append([int(token) for token in tokens])
         elif match := _COST.fullmatch(line):
             return Solution(routes, _cost(match[1], f"{path}, line {number}"))
@@ -88,16 +90,14 @@ def read_sol(path: str | os.PathLike[str]) -> Solution:
 
 
 def _cost(text: str, where: str) -> int | float:
-    try:
+    if _INTEGER.fullmatch(text):
         return int(text)
-    except ValueError:
-        pass
     try:
         cost = float(text)
     except ValueError:
-        cost = float("nan")
-    if not 0 <= cost < float("inf"):
-        raise UsageError(f"{where}: Cost: expected a finite number >= 0, found {text!r}")
+        cost = math.nan
+    if not 0 <= cost < math.inf:
+        raise UsageError(f"{where}: Cost: expected a finite number >= 0, found {text[:40]!r}")
     return cost
 
 

@@ -31,8 +31,9 @@ EDGE_WEIGHT_FORMATS = ("FULL_MATRIX", "LOWER_ROW", "UPPER_ROW", "LOWER_DIAG_ROW"
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _IS_NUMBER = re.compile(_NUMBER)
-_NODE_NUMBER = re.compile(rf"(\d+)\s+{_NUMBER}", re.ASCII)
-_NODE_TWO_NUMBERS = re.compile(rf"(\d+)\s+{_NUMBER}\s+{_NUMBER}", re.ASCII)
+_NODE = re.compile(r"\d{1,18}", re.ASCII)  # not any number of digits: int() raises on more than 4300
+_NODE_NUMBER = re.compile(rf"({_NODE.pattern})\s+{_NUMBER}", re.ASCII)
+_NODE_TWO_NUMBERS = re.compile(rf"({_NODE.pattern})\s+{_NUMBER}\s+{_NUMBER}", re.ASCII)
 _BEST_IN_COMMENT = re.compile(r"\b(?:optimal|best)(?:\s+known)?(?:\s+value)?\s*:\s*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
@@ -152,14 +153,14 @@ def _shortest(number: float) -> str:
 def _number(layout: Layout, key: str, value: Value) -> float:
     number = float(value.text) if _IS_NUMBER.fullmatch(value.text) else math.nan
     if not math.isfinite(number):
-        layout.refuse(value.line, key, f"expected a finite number, found {value.text!r}")
+        layout.refuse(value.line, key, f"expected a finite number, found {value.text[:40]!r}")
     return number
 
 
 def _integer(layout: Layout, key: str, value: Value) -> int:
     number = _number(layout, key, value)
     if not number.is_integer() or number <= 0:
-        layout.refuse(value.line, key, f"expected an integer > 0, found {value.text!r}")
+        layout.refuse(value.line, key, f"expected an integer > 0, found {value.text[:40]!r}")
     return int(number)
 
 
@@ -320,8 +321,10 @@ def _depot(layout: Layout, n: int) -> int:
         for token in row.split():
             if token == "-1":
                 continue
-            if not (token.isascii() and token.isdigit() and 1 <= int(token) <= n):
-                layout.refuse(line, "DEPOT_SECTION", f"expected a node from 1 to the DIMENSION {n}, found {token!r}")
+            if not (_NODE.fullmatch(token) and 1 <= int(token) <= n):
+                layout.refuse(
+                    line, "DEPOT_SECTION", f"expected a node from 1 to the DIMENSION {n}, found {token[:40]!r}"
+                )
             depots.append(int(token))
     if len(depots) != 1:
         found = f"{len(depots)}: {', '.join(map(str, depots[:10]))}" if depots else "none"
@@ -347,7 +350,7 @@ def _matrix(layout: Layout, n: int) -> npt.NDArray[np.float64] | npt.NDArray[np.
     for row, line in zip(tokens, section.lines, strict=True):
         for token in row:
             if not _IS_NUMBER.fullmatch(token):
-                layout.refuse(line, "EDGE_WEIGHT_SECTION", f"expected a finite number, found {token!r}")
+                layout.refuse(line, "EDGE_WEIGHT_SECTION", f"expected a finite number, found {token[:40]!r}")
     weights = np.fromiter(map(float, chain.from_iterable(tokens)), np.float64, count)
     if form == "FULL_MATRIX":
         matrix = weights.reshape(n, n)

@@ -130,7 +130,7 @@ def scan(path: str | os.PathLike[str]) -> Layout:
         title = line.rstrip(" \t:").upper()
         if title == "EOF":
             return Layout(path, values, sections)
-        if title.endswith("_SECTION"):
+        if title.endswith("_SECTION") and ":" not in title:
             section = _new_section(path, number, title.removesuffix("_SECTION"), sections)
             sections[section.name] = section
         elif ":" in line and line.split(":")[0].strip().replace("_", "").isalpha():
