@@ -1,1 +1,89 @@
-"""evo: an evolutionary optimization engine whose runs survive anything."""
+"""evo: an evolutionary optimization engine whose runs survive anything.
+
+Names are loaded when they are first used, so that ``import evo`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evo.api import maximize, minimize
+    from evo.errors import (
+        CheckpointError,
+        EvoError,
+        InstanceError,
+        ProblemError,
+        RunFailedError,
+        SettingsError,
+        UsageError,
+    )
+    from evo.problem import Evaluation, Problem
+    from evo.result import Result
+    from evo.run import resume
+    from evo.spaces import Binary, Integer, Permutation, Real
+    from evo.stopping import Stop
+
+_HOMES = {
+    "CheckpointError": "evo.errors",
+    "EvoError": "evo.errors",
+    "InstanceError": "evo.errors",
+    "ProblemError": "evo.errors",
+    "RunFailedError": "evo.errors",
+    "SettingsError": "evo.errors",
+    "UsageError": "evo.errors",
+    "Evaluation": "evo.problem",
+    "Problem": "evo.problem",
+    "Result": "evo.result",
+    "maximize": "evo.api",
+    "minimize": "evo.api",
+    "resume": "evo.run",
+    "Binary": "evo.spaces",
+    "Integer": "evo.spaces",
+    "Permutation": "evo.spaces",
+    "Real": "evo.spaces",
+    "Stop": "evo.stopping",
+}
+
+__all__ = [
+    "Binary",
+    "CheckpointError",
+    "Evaluation",
+    "EvoError",
+    "InstanceError",
+    "Integer",
+    "Permutation",
+    "Problem",
+    "ProblemError",
+    "Real",
+    "Result",
+    "RunFailedError",
+    "SettingsError",
+    "Stop",
+    "UsageError",
+    "maximize",
+    "minimize",
+    "resume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from evo.versions import evo_version
+
+        return evo_version()
+    if name in ("checkpoints", "distributed", "problems"):
+        import importlib
+
+        return importlib.import_module(f"evo.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evo' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__", "checkpoints", "distributed", "problems"]

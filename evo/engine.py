@@ -110,7 +110,9 @@ class Engine:
         self.best_known = best_known
         self._sign = -1.0 if maximize else 1.0
         self._interrupt = interrupt or Interrupt()
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
+        self.consistent = True
+        """False while a generation is being taken in: what is in memory then is no generation's state."""
         self._callback = callback
         self._clock = clock
         self._submitted = 0
@@ -151,7 +153,7 @@ class Engine:
         self._started = self._clock()
         try:
             while True:
-                reason = self._reason()
+                reason = self.reason()
                 if reason is not None:
                     return reason
                 self._fill()
@@ -159,8 +161,10 @@ class Engine:
                     outcome = self.executor.collect(self._should_stop)
                 except Interrupted:
                     return self._cut or "interrupted"
+                self.consistent = False
                 self._commit(outcome)
-                self._checkpoint()
+                self.consistent = True
+                self.checkpoint()
                 if self._callback is not None and self._callback(self):
                     return "callback"
         finally:
@@ -169,7 +173,8 @@ class Engine:
             self._before = self.progress.seconds
             self._emit_generation(force=True)
 
-    def _reason(self) -> StopReason | None:
+    def reason(self) -> StopReason | None:
+        """The limit that holds now, if any."""
         stop, progress = self.stop, self.progress
         if self._interrupt.requested:
             return "interrupted"
@@ -239,19 +244,13 @@ class Engine:
         progress.stall += 1
         best = self.optimizer.best
         improved = best is not None and best.better_than(progress.best)
-        if improved:
-            assert best is not None
+        if best is not None and improved:
             progress.best = Best(best.objective, best.violation, {k: v.copy() for k, v in best.arrays.items()})
             progress.stall = 0
         if self.events:
             self.events.generation = progress.generation
-            if improved:
-                self.events.emit(
-                    "improved",
-                    objective=self.user_objective(),
-                    feasible=progress.best.feasible,
-                    gap=self.gap(),  # type: ignore[union-attr]  # set above
-                )
+            if improved and best is not None:
+                self.events.emit("improved", objective=self.user_objective(), feasible=best.feasible, gap=self.gap())
             self._emit_generation(force=False)
 
     def _quarantine(self, outcome: Outcome, count: int) -> None:

@@ -44,7 +44,7 @@ class EventBus:
     def __bool__(self) -> bool:
         return bool(self._observers)
 
-    def emit(self, kind: str, **fields: Any) -> None:
+    def emit(self, kind: str, /, **fields: Any) -> None:
         """Send one event. Any thread may; observers are called one event at a time."""
         if not self._observers:
             return

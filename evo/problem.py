@@ -171,23 +171,19 @@ class FunctionProblem(Problem):
             return Evaluation(np.asarray(result.objectives)[None], violations)
         return np.asarray(result)[None]
 
+    def flags(self) -> dict[str, bool]:
+        """How the function is called: the keywords of `FunctionProblem`."""
+        return {"vectorized": self.vectorized, "noisy": self.noisy, "maximize": self.maximize}
+
     def to_spec(self) -> dict[str, Any] | None:
         name = importable_name(self.function)
-        if name is None:
-            return None
-        return {
-            "function": name,
-            "space": self.space.to_spec(),
-            "vectorized": self.vectorized,
-            "noisy": self.noisy,
-            "maximize": self.maximize,
-        }
+        return None if name is None else {"function": name, "space": self.space.to_spec(), **self.flags()}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
         from evo.registry import import_name
 
-        flags = {key: bool(spec[key]) for key in ("vectorized", "noisy", "maximize")}
+        flags = {name: spec[name] for name in ("vectorized", "noisy", "maximize")}
         return cls(import_name(spec["function"], "problem"), space_from_spec(spec["space"]), **flags)
 
     def describe(self) -> str:

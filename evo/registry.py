@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,16 +135,15 @@ def build_optimizer(name: str | None, parameters: Mapping[str, Any], problem: Pr
     """The optimizer that the settings describe; without a name the problem's default."""
     cls = optimizer_class(name or problem.default_optimizer, problem)
     _check_keys(cls, parameters, "optimizer", {"problem", "seed"})
-    return cls(problem, seed, **parameters)
+    build: Callable[..., Optimizer] = cls
+    return build(problem, seed, **parameters)
 
 
 def _check_keys(call: Any, parameters: Mapping[str, Any], field: str, own: set[str]) -> None:
     """Refuse a keyword that `call` does not take; its values are for the call itself to check."""
-    if isinstance(call, type):
-        signature = inspect.signature(call.__init__)
-    else:
+    if not isinstance(call, type):
         return  # the class reads its settings by itself
-    accepted = [p for p in signature.parameters.values() if p.name not in own | {"self"}]
+    accepted = [p for p in inspect.signature(call).parameters.values() if p.name not in own]
     if any(p.kind is p.VAR_KEYWORD for p in accepted):
         return
     names = [p.name for p in accepted if p.kind is not p.VAR_POSITIONAL]

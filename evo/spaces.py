@@ -106,7 +106,7 @@ class Real(_Bounded):
     dtype = np.dtype(np.float64)
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.random((count, self.size)) * (self.upper - self.lower) + self.lower
+        return np.asarray(rng.random((count, self.size)) * (self.upper - self.lower) + self.lower)
 
 
 class Integer(_Bounded):

@@ -71,7 +71,7 @@ class Optimizer(ABC):
     def evaluator(self) -> Evaluator:
         """What the workers run."""
 
-    def warm_up(self) -> None:
+    def warm_up(self) -> None:  # noqa: B027 - a hook that most optimizers have no use for
         """Compile or load what `ask` and `tell` need; called once, before the run's clock starts."""
 
     @abstractmethod

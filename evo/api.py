@@ -1,0 +1,126 @@
+"""The front doors in Python: `minimize` and `maximize` turn a call into settings and a problem, and run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from evo import registry
+from evo.errors import ProblemError, SettingsError, UsageError
+from evo.events import Observer
+from evo.problem import FunctionProblem, Problem
+from evo.result import Result
+from evo.run import Callback, run
+from evo.settings import settings_from_mapping
+from evo.spaces import Space
+from evo.stopping import Stop
+
+
+class Options(TypedDict, total=False):
+    """What `minimize` and `maximize` take beside the problem; the sections are laid out as in a problem.yaml."""
+
+    optimizer: str | Mapping[str, Any] | None
+    """A name, or ``{"type": name, …its parameters}``; None: the problem's default."""
+    stop: Stop | None
+    """None: the problem's default budget."""
+    seed: int
+    workers: int | str
+    """0 (the default): in this process, which protects from exceptions but not from hangs and crashes; n: so many Ray
+    workers; "auto": every core."""
+    output: str | Path | None
+    """The run's folder; None: nothing is written, and nothing can be resumed."""
+    overwrite: bool
+    """Replace a run that `output` holds."""
+    vectorized: bool
+    """The function takes a batch, ``f(X) -> (batch,)``."""
+    noisy: bool
+    """The function takes a second argument, the individual's own numpy Generator."""
+    cluster: str | Mapping[str, Any] | None
+    """An existing Ray cluster's address."""
+    checkpoint: Mapping[str, Any] | None
+    fault_tolerance: Mapping[str, Any] | None
+    wait_for_workers: bool
+    """Start only when the workers are there."""
+    callback: Callback | None
+    """Called with the engine after every generation; True ends the run."""
+    observers: Sequence[Observer]
+    """Each is called with every event, a dict."""
+
+
+def minimize(problem: Problem | Callable[..., Any], space: Space | None = None, **options: Unpack[Options]) -> Result:
+    """Minimise a problem.
+
+    Parameters
+    ----------
+    problem
+        A `Problem`, or a function of one point, ``f(x) -> number`` (of a batch with ``vectorized=True``).
+    space
+        Where a function is searched; a `Problem` has its own.
+    options
+        optimizer, stop, seed, workers, output, overwrite, vectorized, noisy, cluster, checkpoint, fault_tolerance,
+        wait_for_workers, callback, observers: see `Options`.
+
+    Raises
+    ------
+    UsageError
+        A mistake in the call.
+    RunFailedError
+        The run cannot go on; what was saved can be resumed.
+    """
+    return _optimize(problem, space, options, maximize=False)
+
+
+def maximize(problem: Problem | Callable[..., Any], space: Space | None = None, **options: Unpack[Options]) -> Result:
+    """Maximise a function, or a problem whose class says ``maximize = True``; otherwise as `minimize`."""
+    return _optimize(problem, space, options, maximize=True)
+
+
+def _optimize(
+    problem: Problem | Callable[..., Any], space: Space | None, options: Options, *, maximize: bool
+) -> Result:
+    for name in options:
+        if name not in Options.__annotations__:
+            hint = registry.suggestion(name, Options.__annotations__)
+            raise UsageError(
+                f"{name}: unknown option{hint or ', expected one of ' + ', '.join(Options.__annotations__)}"
+            )
+    problem = _problem(problem, space, options, maximize)
+    stop, output = options.get("stop"), options.get("output")
+    if stop is not None and not isinstance(stop, Stop):
+        raise SettingsError(f"stop: expected an evo.Stop, found {stop!r}")
+    given: dict[str, Any] = {
+        "problem": {"type": registry.problem_label(problem)},
+        "workers": 0,
+        **{name: value for name, value in options.items() if name in _SETTINGS and value is not None},
+    }
+    if stop is not None:
+        given["stop"] = stop.to_mapping()
+    return run(
+        settings_from_mapping(given, "options"),
+        problem,
+        output=None if output is None else Path(output),
+        overwrite=options.get("overwrite", False),
+        wait_for_workers=options.get("wait_for_workers", False),
+        callback=options.get("callback"),
+        observers=options.get("observers", ()),
+    )
+
+
+_SETTINGS = ("optimizer", "seed", "workers", "cluster", "checkpoint", "fault_tolerance")
+
+
+def _problem(given: Problem | Callable[..., Any], space: Space | None, options: Options, maximize: bool) -> Problem:
+    vectorized, noisy = options.get("vectorized", False), options.get("noisy", False)
+    if isinstance(given, Problem):
+        if space is not None or vectorized or noisy:
+            raise UsageError("problem: a Problem has its own space, block and noise; give them there")
+        if maximize and not given.maximize:
+            raise UsageError(f"problem: {type(given).__name__} is minimised; set maximize = True in its class")
+        return given
+    if isinstance(given, type) or not callable(given):
+        hint = f"; did you mean {given.__name__}()?" if isinstance(given, type) else ""
+        raise ProblemError(f"problem: expected a Problem or a function, found {given!r}{hint}")
+    if space is None:
+        raise UsageError("space: a function needs one, such as evo.Real(-5, 5, shape=8)")
+    return FunctionProblem(given, space, vectorized=vectorized, noisy=noisy, maximize=maximize)

@@ -1,0 +1,285 @@
+"""A run from settings to result: build the parts, let the engine loop, save, and say what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evo import checkpoints, registry, versions
+from evo.engine import Engine
+from evo.errors import RunFailedError, UsageError
+from evo.events import EventBus, EventLog, Observer
+from evo.interrupt import Interrupt
+from evo.problem import Problem
+from evo.result import Result
+from evo.run_folder import RunFolder, write_text
+from evo.run_state import Parts, from_checkpoint, new_parts, to_tree
+from evo.saving import Saver
+from evo.settings import Settings
+from evo.stopping import Stop, StopReason
+
+if TYPE_CHECKING:
+    from evo.distributed.executor import Executor
+
+Callback = Callable[[Engine], Any]
+
+
+def run(
+    settings: Settings,
+    problem: Problem,
+    *,
+    output: Path | None,
+    overwrite: bool = False,
+    wait_for_workers: bool = False,
+    callback: Callback | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: Interrupt | None = None,
+) -> Result:
+    """Start a run.
+
+    Parameters
+    ----------
+    output
+        The run's folder; None: nothing is written.
+    callback
+        Called with the engine after every generation; True ends the run.
+    observers
+        Each is called with every event.
+
+    Raises
+    ------
+    UsageError
+        Settings, problem and folder do not fit.
+    RunFailedError
+        The run cannot go on; what was saved can be resumed.
+    """
+    parts = new_parts(settings, problem)
+    folder = None if output is None else RunFolder.create(output, overwrite=overwrite)
+    return _Session(parts, folder, None, observers, interrupt, callback, wait_for_workers).run()
+
+
+def resume(
+    path: str | Path,
+    *,
+    problem: Problem | Callable[..., Any] | None = None,
+    stop: Stop | None = None,
+    workers: int | str | None = None,
+    cluster: str | Mapping[str, Any] | None = None,
+    output: str | Path | None = None,
+    wait_for_workers: bool = False,
+    callback: Callback | None = None,
+    observers: Sequence[Observer] = (),
+    interrupt: Interrupt | None = None,
+) -> Result:
+    """Go on with a run, to exactly the result that it would have had.
+
+    Parameters
+    ----------
+    path
+        A run's folder (its newest good checkpoint), or one checkpoint file; that file alone is enough.
+    problem
+        Where the checkpoint cannot name it: a class of ``__main__``, a closure.
+    stop
+        New totals, counted from the start of the run, for the limits that it names.
+    workers, cluster
+        As in `minimize`; None: as the run had it.
+    output
+        A new run's folder to go on in; None: the folder that the checkpoint lies in, if it lies in one.
+
+    Raises
+    ------
+    CheckpointError
+        No usable checkpoint, or one of another problem.
+    """
+    checkpoint = checkpoints.load(path, warn=_teller(observers))
+    assert checkpoint.path is not None
+    changes = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
+    parts = from_checkpoint(checkpoint, problem=problem, stop=stop, changes=changes)
+    if output is not None:
+        folder: RunFolder | None = RunFolder.create(Path(output))
+    else:
+        folder = RunFolder.of_checkpoint(checkpoint.path)
+        if folder is not None:
+            # What an older checkpoint's future will be is what it was: the newer ones are made again, bit for bit.
+            checkpoints.CheckpointStore(folder.checkpoints).discard_after(parts.progress.generation)
+    return _Session(parts, folder, checkpoint.path, observers, interrupt, callback, wait_for_workers).run()
+
+
+def _teller(observers: Sequence[Observer]) -> Callable[[str], None]:
+    """Who is told of damaged checkpoints: the observers, or Python's warnings where there are none."""
+    if not observers:
+        return lambda message: warnings.warn(message, stacklevel=4)
+    bus = EventBus(observers)
+    return lambda message: bus.emit("alert", message=message)
+
+
+@dataclass(slots=True)
+class _Session:
+    """One part of a run, from its start or a checkpoint until a limit holds. Nothing here touches the result."""
+
+    parts: Parts
+    folder: RunFolder | None
+    resumed_from: Path | None
+    observers: Sequence[Observer]
+    interrupt: Interrupt | None
+    callback: Callback | None
+    wait_for_workers: bool
+
+    def run(self) -> Result:
+        """Loop, save, write the result."""
+        parts, folder = self.parts, self.folder
+        with contextlib.ExitStack() as stack:
+            events = EventBus(self.observers)
+            if folder is not None:
+                write_text(folder.settings, parts.settings.to_yaml())
+                log = stack.enter_context(contextlib.closing(self._event_log(folder)))
+                events = EventBus([log, *self.observers])
+            events.generation = parts.progress.generation
+            executor = self._executor()
+            stack.callback(executor.close)
+            engine = Engine(
+                parts.optimizer,
+                executor,
+                parts.stop,
+                events=events,
+                progress=parts.progress,
+                pending=parts.pending,
+                maximize=parts.problem.maximize,
+                best_known=parts.problem.best_known,
+                interrupt=self.interrupt,
+                callback=self.callback,
+            )
+            self._announce(engine, events)
+            saver = None
+            if folder is not None:
+                saver = engine.checkpoint = self._saver(folder, engine, events)
+                stack.callback(saver.close)
+            reason: StopReason = "failed"
+            error: RunFailedError | None = None
+            try:
+                reason = self._loop(engine, executor, events, saver)
+            except RunFailedError as failure:
+                error = failure
+            except KeyboardInterrupt:
+                if saver is not None and engine.consistent:
+                    saver.save_now()
+                raise
+            return self._finish(engine, events, saver, reason, error)
+
+    def _loop(self, engine: Engine, executor: Executor, events: EventBus, saver: Saver | None) -> StopReason:
+        reason = engine.reason()
+        if reason is not None:
+            return reason  # finished before: nothing to start workers for
+        if saver is not None and self.resumed_from is None and not saver.save_now():
+            raise RunFailedError("the first checkpoint cannot be saved; nothing was evaluated yet")
+        notice = self.parts.problem.notice()
+        if notice is not None:
+            events.emit("alert", message=notice)
+        self.parts.optimizer.warm_up()
+        executor.start(self.parts.optimizer.evaluator(), lambda kind, fields: events.emit(kind, **fields))
+        return engine.run()
+
+    def _event_log(self, folder: RunFolder) -> EventLog:
+        told = EventBus(self.observers)
+        try:
+            return EventLog(folder.events, lambda message: told.emit("alert", message=message))
+        except OSError as error:
+            raise UsageError(f"{folder.events}: cannot be written: {error.strerror or error}") from error
+
+    def _executor(self) -> Executor:
+        from evo.distributed import make_executor
+
+        settings = self.parts.settings
+        return make_executor(
+            settings.workers,
+            None if settings.cluster is None else settings.cluster.address,
+            builtin=self.parts.problem.builtin_name is not None,
+            wait=self.wait_for_workers,
+            config=settings.fault_tolerance.model_dump(),
+        )
+
+    def _saver(self, folder: RunFolder, engine: Engine, events: EventBus) -> Saver:
+        plan = self.parts.settings.checkpoint
+        store = checkpoints.CheckpointStore(
+            folder.checkpoints, plan.keep, warn=lambda message: events.emit("alert", message=message)
+        )
+        return Saver(
+            store,
+            lambda finished: (engine.progress.generation, to_tree(self.parts, engine, finished)),
+            events,
+            interval=plan.interval,
+            seconds=plan.seconds,
+        )
+
+    def _announce(self, engine: Engine, events: EventBus) -> None:
+        parts = self.parts
+        about = {
+            "problem": registry.problem_label(parts.problem),
+            "description": parts.problem.describe(),
+            "optimizer": parts.optimizer.name,
+            "seed": parts.settings.seed,
+            "stop": parts.stop.to_mapping(),
+            "workers": parts.settings.workers,
+            "output": None if self.folder is None else str(self.folder.path),
+            "best_known": parts.problem.best_known,
+            "maximize": parts.problem.maximize,
+        }
+        if self.resumed_from is None:
+            events.emit("started", **about, settings=parts.settings.to_mapping())
+            return
+        so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
+        events.emit("resumed", **about, **so_far, **{"from": str(self.resumed_from)})
+        changed = versions.differences(parts.versions, versions.fingerprint())
+        if changed:
+            events.emit("alert", message=f"the result may differ from an uninterrupted run's: {'; '.join(changed)}")
+
+    def _finish(
+        self, engine: Engine, events: EventBus, saver: Saver | None, reason: StopReason, error: RunFailedError | None
+    ) -> Result:
+        """Save what there is, write the solution and the result, and tell."""
+        progress, problem, folder = engine.progress, self.parts.problem, self.folder
+        if reason == "interrupted":
+            events.emit("interrupted", seconds=round(progress.seconds, 3))
+        if saver is not None:
+            saver.save_now(finished=None if reason in ("interrupted", "failed") else reason)
+            saver.close()
+        result = self._result(engine, reason)
+        content = result.to_mapping()
+        if error is not None:
+            content["error"] = str(error)
+        if folder is not None:
+            try:
+                if progress.best is not None:
+                    problem.write_solution(folder.path / problem.solution_file, progress.best)
+                folder.write_result(content)
+            except OSError as failure:
+                raise RunFailedError(f"{folder.path}: the result cannot be written: {failure.strerror}") from failure
+        events.emit("finished", **content, output=None if folder is None else str(folder.path))
+        if error is not None:
+            raise error
+        return result
+
+    def _result(self, engine: Engine, reason: StopReason) -> Result:
+        parts, progress = self.parts, engine.progress
+        best = progress.best
+        genome = None if best is None else best.arrays.get("genome")
+        return Result(
+            x=None if genome is None else parts.problem.space.shaped(genome[None])[0],
+            objective=engine.user_objective(),
+            feasible=best is not None and best.feasible,
+            solution=None if best is None else parts.problem.solution(best),
+            generations=progress.generation,
+            evaluations=progress.evaluations,
+            evaluations_by=dict(progress.evaluated_by),
+            seconds=progress.seconds,
+            stop_reason=reason,
+            seed=parts.settings.seed,
+            quarantined=progress.quarantined,
+            retries=progress.retries,
+            digest=checkpoints.digest(parts.optimizer.state()),
+            output=None if self.folder is None else self.folder.path,
+        )

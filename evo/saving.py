@@ -1,0 +1,83 @@
+"""When a run saves: every so many generations or seconds; and what it tells of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evo.checkpoints import BackgroundWriter, CheckpointStore
+from evo.events import EventBus
+from evo.stopping import StopReason
+
+MIN_SPACING = 0.2
+"""Seconds between two saves: a loop of a thousand generations a second is not spent on its checkpoints."""
+
+
+class Saver:
+    """Saves through a background thread when a save is due.
+
+    Parameters
+    ----------
+    take
+        Gives the generation and a tree of the run that nobody changes any more; told why the run ended, if it did.
+    interval, seconds
+        A save is due after so many generations or seconds, whichever is first, but not within `MIN_SPACING` seconds.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        take: Callable[[StopReason | None], tuple[int, Mapping[str, Any]]],
+        events: EventBus,
+        *,
+        interval: int,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._take = take
+        self._events = events
+        self._interval = interval
+        self._seconds = seconds
+        self._clock = clock
+        self._writer = BackgroundWriter(store, on_saved=self._saved, on_error=self._failed)
+        self._generations = 0
+        self._last = -float("inf")
+        self.spent = 0.0
+        """Seconds that the loop spent here."""
+        self.newest: Path | None = None
+        """The newest file that is safe on the disk."""
+
+    def __call__(self) -> None:
+        """Count one generation, and save if it is time."""
+        self._generations += 1
+        since = self._clock() - self._last
+        if since >= MIN_SPACING and (self._generations >= self._interval or since >= self._seconds):
+            self.hand_over()
+
+    def hand_over(self, finished: StopReason | None = None) -> None:
+        """Save the state as it is now, in the background."""
+        begin = self._clock()
+        self._writer.save(*self._take(finished))
+        self._generations = 0
+        self._last = self._clock()
+        self.spent += self._last - begin
+
+    def save_now(self, finished: StopReason | None = None) -> bool:
+        """Save the state as it is now and wait until it is on the disk; whether that went well."""
+        self.hand_over(finished)
+        return self._writer.flush()
+
+    def close(self) -> None:
+        """End the thread, after what was handed over is written."""
+        self._writer.close()
+
+    def _saved(self, generation: int, path: Path, seconds: float, size: int) -> None:
+        self.newest = path
+        self._events.emit("checkpoint", generation=generation, path=str(path), seconds=round(seconds, 4), bytes=size)
+
+    def _failed(self, error: Exception) -> None:
+        kept = f"the last one saved is {self.newest}" if self.newest else "nothing is saved yet"
+        self._events.emit("alert", message=f"{error}; the run goes on, {kept}")
