@@ -180,9 +180,9 @@ class Instance:
         return int(value)
 
     def _numbers(self, field: str, value: object, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """A contiguous copy of finite, non-complex numbers of this shape."""
+        """Finite real numbers of this shape, contiguous; the callers copy them."""
         try:
-            array = np.array(value, order="C")
+            array = np.asarray(value, order="C")
         except ValueError:
             raise FieldError(self.name, field, f"expected shape {shape}, found ragged rows") from None
         if array.dtype.kind not in "iuf":
