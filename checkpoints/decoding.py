@@ -208,11 +208,11 @@ class _TreeReader:
         dtype, shape, offset = _parse_array_name(name)
         # Not only in range: exactly where the writer would have put it, so that no two arrays overlap.
         length = math.prod(shape) * dtype.itemsize
-        expected = aligned(self._arrays_end) - self._header.arrays_start
+        expected = aligned(self._arrays_end) - self._header.arrays_start if length else 0
         if offset != expected:
             raise DamagedError(f"damaged: expected an array at offset {expected}, found {offset}")
         start = self._header.arrays_start + offset
-        if length > self._header.file_length - start:
+        if length and start + length > self._header.file_length:
             raise DamagedError(f"damaged: an array of {length} bytes at {start} does not fit the file")
         try:
             array: Array = np.empty(shape, dtype)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .tree import Kind, Tree, check_depth, classify, text_key
+from .tree import Kind, Tree, check_depth, classify, text_items
 
 
 def digest(tree: Tree) -> str:
@@ -38,11 +38,11 @@ def _feed(state: hashlib.blake2b, value: Any, where: str, depth: int) -> None:
         state.update(plain.reshape(-1).view(np.uint8).data)
     elif kind is Kind.MAPPING:
         check_depth(depth, where)
-        items = sorted(((text_key(key, where), item) for key, item in plain.items()), key=lambda pair: pair[0])
+        items = sorted(text_items(plain, where), key=lambda item: item[0])
         state.update(b"m" + struct.pack("<Q", len(items)))
-        for key, item in items:
+        for key, item, place in items:
             state.update(_scalar(key))
-            _feed(state, item, f"{where}.{key}" if where else key, depth + 1)
+            _feed(state, item, place, depth + 1)
     else:
         check_depth(depth, where)
         state.update(b"l" + struct.pack("<Q", len(plain)))

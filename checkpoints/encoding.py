@@ -23,7 +23,7 @@ from .format import (
     Header,
     aligned,
 )
-from .tree import Array, Kind, Tree, check_depth, classify, text_key
+from .tree import Array, Kind, Tree, check_depth, classify, text_items
 
 
 def encode(tree: Tree) -> list[bytes | memoryview]:
@@ -90,14 +90,11 @@ class _TreeWriter:
         check_depth(depth, where)
         if kind is Kind.MAPPING:
             self.nodes += len(plain)
-            return {
-                text_key(key, where): self.convert(item, f"{where}.{key}" if where else str(key), depth + 1)
-                for key, item in plain.items()
-            }
+            return {key: self.convert(item, place, depth + 1) for key, item, place in text_items(plain, where)}
         return [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(plain)]
 
     def _set_aside(self, array: Array) -> msgpack.ExtType:
-        offset = aligned(self.arrays_length)
+        offset = aligned(self.arrays_length) if array.size else 0
         name = ARRAY_NAME.pack(array.dtype.str.encode(), array.ndim, offset)
         shape = b"".join(length.to_bytes(8, "little") for length in array.shape)
         if array.size:

@@ -14,6 +14,8 @@ All numbers are little-endian::
         64        the tree, msgpack; zeros up to ROOM_PER_NODE bytes a value or key, then up to a multiple of 64
                   the arrays in the order in which the tree names them, each at a multiple of 64, zeros between
 
+An array without elements takes no place, and is named with offset 0.
+
 In the tree, extension `ARRAY` is an array (element type, number of dimensions, offset from the first array, shape) and
 extension `BIG_INTEGER` an integer beyond 64 bits (two's complement). Magic, version, checksum's name, file length and
 checksum keep their places in every version, so that a damaged file can be told from a newer one.

@@ -7,7 +7,7 @@ and floats. Tuples are taken as lists and numpy scalars as Python's own: that is
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -73,11 +73,23 @@ def classify(value: Any, where: str) -> tuple[Kind, Any]:
     raise CheckpointError(f"checkpoint field {_name(where)}: expected {expected}, found {type(value).__name__}")
 
 
-def text_key(key: Any, where: str) -> str:
-    """Return a mapping's key as text, or raise a `CheckpointError` that names the mapping."""
-    if isinstance(key, str):
-        return str.__str__(key)
-    raise CheckpointError(f"checkpoint field {_name(where)}: expected keys of type str, found {key!r:.80}")
+def text_items(mapping: Mapping[Any, Any], where: str) -> Iterator[tuple[str, Any, str]]:
+    """Yield key, value and the value's place in the tree for every item of a mapping.
+
+    Raises
+    ------
+    CheckpointError
+        A key is no text, or two keys are the same text (a subclass of str may have an equality of its own).
+    """
+    seen: set[str] = set()
+    for key, item in mapping.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"checkpoint field {_name(where)}: expected keys of type str, found {key!r:.80}")
+        text = str.__str__(key)
+        if text in seen:
+            raise CheckpointError(f"checkpoint field {_name(where)}: two keys are the same text, {text!r:.80}")
+        seen.add(text)
+        yield text, item, f"{where}.{text}" if where else text
 
 
 def check_depth(depth: int, where: str) -> None:
@@ -107,10 +119,7 @@ def _snapshot(value: Any, where: str, depth: int) -> Any:
         return plain.copy() if np.may_share_memory(plain, value) else plain
     check_depth(depth, where)
     if kind is Kind.MAPPING:
-        return {
-            text_key(key, where): _snapshot(item, f"{where}.{key}" if where else str(key), depth + 1)
-            for key, item in plain.items()
-        }
+        return {key: _snapshot(item, place, depth + 1) for key, item, place in text_items(plain, where)}
     return [_snapshot(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(plain)]
 
 
