@@ -17,7 +17,7 @@ from evo.interrupt import Interrupt
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
 from evo.stopping import Stop, StopReason
 
-MAX_QUARANTINED_SHARE = 0.5
+MAX_QUARANTINED_SHARE = 0.9
 """A run in which more of the individuals than this cannot be evaluated is broken, not unlucky."""
 QUARANTINE_DETAILS = 1000
 """So many quarantined individuals are remembered with their errors; all are counted."""
@@ -227,15 +227,14 @@ class Engine:
 
     def _commit(self, outcome: Outcome) -> None:
         progress = self.progress
+        if outcome.failures:
+            self._quarantine(outcome, len(self.pending[0]))
         candidates = self.pending.popleft()
         self._submitted -= 1
         quarantined = np.zeros(len(candidates), dtype=np.bool_)
         for failure in outcome.failures:
             quarantined[failure.row] = True
         self.optimizer.tell(candidates, Results(outcome.arrays, quarantined))
-        self.events.generation = progress.generation
-        if outcome.failures:
-            self._quarantine(outcome, len(candidates))
         progress.generation += 1
         progress.evaluations += len(candidates)
         progress.retries += outcome.retries
@@ -254,26 +253,27 @@ class Engine:
             self._emit_generation(force=False)
 
     def _quarantine(self, outcome: Outcome, count: int) -> None:
+        """Remember the rows that were given up; refuse a generation that shows the whole run to be broken."""
         progress = self.progress
-        first = outcome.failures[0]
         for failure in outcome.failures:
-            entry = {
-                "generation": progress.generation,
-                "row": failure.row,
-                "kind": failure.kind,
-                "error": failure.error,
-            }
-            if len(progress.quarantine) < QUARANTINE_DETAILS:
-                progress.quarantine.append(entry)
             self.events.emit(
-                "quarantined", row=failure.row, kind=failure.kind, error=failure.error, traceback=failure.traceback
+                "quarantined",
+                row=failure.row,
+                kind=failure.kind,
+                error=failure.error,
+                traceback=failure.traceback,
             )
-        progress.quarantined += len(outcome.failures)
-        everything = progress.evaluations + count
-        if progress.quarantined > MAX_QUARANTINED_SHARE * everything:
+        failed, everything = progress.quarantined + len(outcome.failures), progress.evaluations + count
+        if failed > MAX_QUARANTINED_SHARE * everything:
+            first = outcome.failures[0]
             raise RunFailedError(
-                f"{progress.quarantined} of {everything} evaluations failed; the first of generation "
-                f"{progress.generation}, row {first.row}: {first.error}"
+                f"{failed} of {everything} evaluations failed; the first of generation {progress.generation}, "
+                f"row {first.row}: {first.error}"
+            )
+        progress.quarantined = failed
+        for failure in outcome.failures[: QUARANTINE_DETAILS - len(progress.quarantine)]:
+            progress.quarantine.append(
+                {"generation": progress.generation, "row": failure.row, "kind": failure.kind, "error": failure.error}
             )
 
     def _emit_generation(self, force: bool) -> None:
