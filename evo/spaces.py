@@ -96,7 +96,10 @@ class _Bounded(Space):
         return np.asarray(inside.all(axis=1))
 
     def to_spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, "shape": list(self.shape), "lower": self.lower, "upper": self.upper}
+        return {"kind": self.kind, "shape": list(self.shape), **self._bounds()}
+
+    def _bounds(self) -> dict[str, np.ndarray]:
+        return {"lower": self.lower.reshape(self.shape), "upper": self.upper.reshape(self.shape)}
 
 
 class Real(_Bounded):
