@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 from pydantic_core import PydanticCustomError
 
 from evo import strict_yaml
@@ -109,6 +109,20 @@ def _finite(value: Any) -> float:
     number = parse_number(value)
     if number is None:
         raise _wrong("a number", value)
+    return number
+
+
+def _above_one(value: Any) -> float:
+    number = parse_number(value)
+    if number is None or number <= 1:
+        raise _wrong("a number above 1", value)
+    return number
+
+
+def _share(value: Any) -> float:
+    number = parse_number(value)
+    if number is None or not 0 <= number <= 1:
+        raise _wrong("a share between 0 and 1", value)
     return number
 
 
@@ -222,19 +236,29 @@ class CheckpointSettings(_Section):
 
 
 class FaultToleranceSettings(_Section):
-    """How failures of evaluations, workers and nodes are met."""
+    """How failures of evaluations, workers and nodes are met: `evo.distributed.FaultToleranceConfig`, as a file has it.
 
+    What each one means, and what no value means, is said there.
+    """
+
+    enable_fault_tolerance: StrictBool = True
     max_retries: PositiveWhole = 3
-    """Attempts of one evaluation."""
+    max_task_retries: WholeFromZero | None = None
     retry_delay: SecondsFromZero = 5.0
-    """Base of the exponential backoff, in seconds."""
+    max_retry_delay: SecondsFromZero = 60.0
     max_restarts: WholeFromZero = 3
-    """Restarts of one worker in a row."""
-    health_check_interval: PositiveSeconds = 30.0
     evaluation_timeout: Annotated[float | Literal["auto"], BeforeValidator(_timeout)] = "auto"
-    """Seconds for one evaluation."""
+    deadline_factor: Annotated[float, BeforeValidator(_above_one)] = 4.0
+    deadline_floor: PositiveSeconds = 5.0
+    max_quarantined: Annotated[float, BeforeValidator(_share)] = 0.9
     on_cluster_loss: Annotated[Literal["local", "wait", "stop"], BeforeValidator(_cluster_loss)] | None = None
-    """None: `local` for built-in problems, `stop` for user code."""
+    enable_health_monitoring: StrictBool = True
+    health_check_interval: PositiveSeconds = 30.0
+    heartbeat_timeout: PositiveSeconds = 120.0
+    breaker_failures: WholeFromZero = 3
+    breaker_window: PositiveSeconds = 3600.0
+    breaker_timeout: PositiveSeconds = 300.0
+    breaker_max_timeout: PositiveSeconds = 3600.0
 
 
 class Settings(_Section):
@@ -391,3 +415,12 @@ def _sections() -> Iterator[tuple[str, list[str]]]:
     }
     for section, model in models.items():
         yield section, [key for key in model.model_fields if key != "parameters"]
+
+
+def locate(path: Path, field: str) -> str:
+    """Where a settings file says something of `field` (dotted): ``problem.yaml, line 3``, or the file's name alone."""
+    try:
+        line = strict_yaml.parse(path.read_text(encoding="utf-8-sig"), str(path)).line(tuple(field.split(".")))
+    except (OSError, ValueError, SettingsError):  # gone or changed since it was read
+        line = None
+    return str(path) if line is None else f"{path}, line {line}"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evo import strict_yaml
+from evo.distributed.fault_tolerance_config import FaultToleranceConfig
 from evo.errors import SettingsError
 from evo.settings import Settings, load_settings, parse_seconds, parse_whole, settings_from_mapping
 
@@ -73,6 +74,14 @@ def test_a_problem_alone_is_enough_and_the_rest_has_the_published_defaults(tmp_p
     faults = mapping["fault_tolerance"]
     assert (faults["max_retries"], faults["retry_delay"], faults["max_restarts"]) == (3, 5.0, 3)
     assert (faults["health_check_interval"], faults["evaluation_timeout"]) == (30.0, "auto")
+
+
+def test_fault_tolerance_has_the_settings_and_defaults_of_the_policy_it_is_for() -> None:
+    ours = settings_from_mapping({"problem": "x"}).fault_tolerance
+    policy = FaultToleranceConfig.from_mapping(ours.model_dump()).to_mapping()
+    assert policy == FaultToleranceConfig().to_mapping()
+    # the interval of checkpoints stands in the section `checkpoint`
+    assert set(policy) - {"checkpoint_interval"} == set(ours.model_dump())
 
 
 def test_short_forms_and_sections_left_empty_mean_what_they_look_like(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""`evo inspect`: what a checkpoint holds. Reading it runs nothing that the file holds, and needs no user code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evo.progress import text
+
+from . import options
+
+if TYPE_CHECKING:
+    from evo.checkpoints import Checkpoint
+
+
+@click.command("inspect")
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@options.debug
+def command(path: Path, as_json: bool) -> int:
+    """Show what the checkpoint in PATH holds: a file, or a folder for its newest good one.
+
+    \b
+    Examples:
+      evo inspect runs/problem-1
+      evo inspect runs/problem-1/checkpoints/gen-00000120.msgpack --json
+    """
+    from evo import checkpoints
+
+    damaged: list[str] = []
+    checkpoint = checkpoints.load(path, warn=damaged.append)
+    summary = summarize(checkpoint)
+    summary["damaged"] = damaged
+    if as_json:
+        import json
+
+        from evo.events import plain
+
+        click.echo(json.dumps(plain(summary)))
+    else:
+        _show(summary)
+    return 0
+
+
+def summarize(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The checkpoint in plain data: what it is of, how far it is, and the bytes of each of its arrays.
+
+    A field that is not there, as in a checkpoint of somebody's own loop, is None.
+    """
+    run, settings = _section(checkpoint, "run"), _section(checkpoint, "settings")
+    problem, optimizer = _section(checkpoint, "problem"), _section(checkpoint, "optimizer")
+    best = run.get("best")
+    objective = best.get("objective") if isinstance(best, Mapping) else None
+    if objective is not None and problem.get("maximize"):
+        objective = -objective  # a run minimises
+    path = checkpoint.path
+    status = path.stat() if path is not None else None
+    return {
+        "file": str(path),
+        "checksum": "good",  # or it could not have been read
+        "bytes": status.st_size if status else None,
+        "saved": status.st_mtime if status else None,
+        "problem": problem.get("label") or problem.get("type"),
+        "optimizer": optimizer.get("type"),
+        "seed": settings.get("seed"),
+        "stop": settings.get("stop"),
+        "generation": run.get("generation"),
+        "evaluations": run.get("evaluations"),
+        "evaluations_by": run.get("evaluated_by"),
+        "seconds": run.get("seconds"),
+        "best": objective,
+        "retries": run.get("retries"),
+        "quarantined": run.get("quarantined"),
+        "finished": run.get("finished"),
+        "versions": dict(_section(checkpoint, "versions")),
+        "sizes": dict(array_sizes(checkpoint)),
+    }
+
+
+def array_sizes(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Dotted name and bytes of every array in a tree."""
+    import numpy as np
+
+    for name, value in tree.items():
+        dotted = f"{prefix}{name}"
+        if isinstance(value, np.ndarray):
+            yield dotted, value.nbytes
+        elif isinstance(value, Mapping):
+            yield from array_sizes(value, f"{dotted}.")
+        elif isinstance(value, (list, tuple)):
+            yield from array_sizes({str(i): item for i, item in enumerate(value)}, f"{dotted}.")
+
+
+def _section(checkpoint: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = checkpoint.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _show(summary: Mapping[str, Any]) -> None:
+    stop = ", ".join(f"{k} {v:g}" for k, v in (summary["stop"] or {}).items() if v is not None)
+    versions = ", ".join(f"{k} {v}" for k, v in summary["versions"].items())
+    by = ", ".join(f"{count:,} {name}" for name, count in (summary["evaluations_by"] or {}).items())
+    saved = summary["saved"]
+    rows = [
+        ("file", summary["file"]),
+        ("checksum", summary["checksum"]),
+        ("saved", None if saved is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(saved))),
+        ("size", None if summary["bytes"] is None else text.size(summary["bytes"])),
+        ("problem", summary["problem"]),
+        ("optimizer", summary["optimizer"]),
+        ("seed", summary["seed"]),
+        ("stop", stop),
+        ("generation", summary["generation"]),
+        ("best", None if summary["best"] is None else text.number(summary["best"])),
+        ("evaluations", summary["evaluations"] if not by else f"{summary['evaluations']:,} ({by})"),
+        ("time", None if summary["seconds"] is None else text.duration(summary["seconds"])),
+        ("faults", f"{summary['retries']} retried, {summary['quarantined']} set aside" if summary["retries"] else None),
+        ("finished", summary["finished"]),
+        ("versions", versions),
+    ]
+    for name, value in rows:
+        if value not in (None, ""):
+            click.echo(f"{name:<12}{value}")
+    sizes = sorted(summary["sizes"].items(), key=lambda item: -item[1])
+    if sizes:
+        click.echo("arrays")
+        width = max(len(name) for name, _ in sizes)
+        for name, size in sizes:
+            click.echo(f"  {name:<{width}}  {text.size(size)}")
+    for line in summary["damaged"]:
+        click.echo(f"damaged     {line}")

@@ -1,0 +1,74 @@
+"""`evo resume`: go on from a checkpoint to exactly the result that the run would have had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evo.events import Observer
+from evo.interrupt import Interrupt
+
+from . import options
+
+if TYPE_CHECKING:
+    from evo.result import Result
+
+
+@click.command("resume")
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR",
+    help="Go on in a new folder; by default in the run's own, or without one where PATH is a lone file.",
+)  # fmt: skip
+@options.generations
+@options.seconds
+@options.workers
+@options.wait_for_workers
+@options.path
+@options.display
+@options.debug
+def command(
+    path: Path,
+    output: Path | None,
+    generations: int | None,
+    seconds: float | None,
+    workers: int | str | None,
+    wait_for_workers: bool,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Go on with the run in PATH until its budget is used.
+
+    PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough.
+    The result is bit for bit that of a run that was never interrupted. --generations and --time name new totals.
+
+    \b
+    Examples:
+      evo resume runs/problem-1
+      evo resume runs/problem-1 --generations 2000
+      evo resume gen-00000120.msgpack --path my_code --output runs/copy
+    """
+    from .session import conduct
+
+    importable: list[Path] = []
+
+    def start(observers: Sequence[Observer], interrupt: Interrupt) -> Result:
+        importable.extend(options.make_importable(paths))
+        from evo.run import resume
+        from evo.stopping import Stop
+
+        return resume(
+            path,
+            stop=Stop(generations=generations, time=seconds),
+            workers=workers,
+            output=output,
+            wait_for_workers=wait_for_workers,
+            observers=observers,
+            interrupt=interrupt,
+        )
+
+    return conduct(f"evo: resuming {path}", start, as_json=as_json, quiet=quiet, paths=importable)

@@ -1,0 +1,128 @@
+"""`evo run`: from a problem.yaml, or a bare instance, to a finished run in a folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evo.errors import UsageError
+from evo.events import Observer
+from evo.interrupt import Interrupt
+
+from . import options
+
+if TYPE_CHECKING:
+    from evo.result import Result
+    from evo.settings import Settings
+
+
+@click.command("run")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.  [default: runs/<name>-<n>]"
+)
+@click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@options.seed
+@options.generations
+@options.seconds
+@options.workers
+@options.wait_for_workers
+@options.path
+@options.display
+@options.debug
+def command(
+    file: Path,
+    output: Path | None,
+    overwrite: bool,
+    seed: int | None,
+    generations: int | None,
+    seconds: float | None,
+    workers: int | str | None,
+    wait_for_workers: bool,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run the problem that FILE describes.
+
+    FILE is a problem.yaml, or a CVRPLIB instance (.vrp). Options win over the file. The run leaves a folder with its
+    settings, checkpoints, events, solution and result. Ctrl-C saves, and shows the command to go on with.
+
+    \b
+    Examples:
+      evo run problem.yaml
+      evo run problem.yaml --seed 2 --time 10m --output runs/long
+      evo run X-n101-k25.vrp --generations 500 --workers 0
+      evo run problem.yaml --json > events.jsonl
+    """
+    from .session import conduct
+
+    importable: list[Path] = []
+
+    def start(observers: Sequence[Observer], interrupt: Interrupt) -> Result:
+        from .problem_file import build_problem, naming, read_settings
+
+        settings = _with_options(read_settings(file), seed, generations, seconds, workers)
+        folders = options.make_importable([file.absolute().parent, *paths])
+        problem = build_problem(settings, file)
+        if ":" in settings.problem.type:
+            importable.extend(folders)
+        from evo.run import run
+
+        with _folder(output, file.stem) as folder, naming(file):
+            return run(
+                settings,
+                problem,
+                output=folder,
+                overwrite=overwrite,
+                wait_for_workers=wait_for_workers,
+                observers=observers,
+                interrupt=interrupt,
+            )
+
+    return conduct(f"evo: running {file}", start, as_json=as_json, quiet=quiet, paths=importable)
+
+
+def _with_options(
+    settings: Settings, seed: int | None, generations: int | None, seconds: float | None, workers: int | str | None
+) -> Settings:
+    limits = {name: value for name, value in (("generations", generations), ("time", seconds)) if value is not None}
+    changes = {name: value for name, value in (("seed", seed), ("workers", workers)) if value is not None}
+    return settings.model_copy(update={**changes, "stop": settings.stop.model_copy(update=limits)})
+
+
+@contextlib.contextmanager
+def _folder(output: Path | None, name: str) -> Iterator[Path]:
+    """The run's folder; one that was made here goes again if nothing came to be in it."""
+    if output is not None:
+        yield output
+        return
+    folder = new_folder(Path("runs"), name)
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # not empty: a run
+            folder.rmdir()
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make ``parent/name-1``, or the first number that is free, also when others do the same at this moment."""
+    number = 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if parent.exists() and not parent.is_dir():
+                raise UsageError(f"{parent}: expected a folder, found a file; name another one with --output") from None
+            number += 1
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: cannot be made: {error.strerror or error}; name another folder with --output"
+            ) from error
+        else:
+            return folder

@@ -1,0 +1,135 @@
+"""`Status`: the events so far, folded into what a display wants to know at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evo.events import Event
+
+from . import text
+
+SHOWN_TROUBLES = 4
+
+
+class Status:
+    """Where the run stands.
+
+    One thread updates it, others may read it meanwhile: every field is replaced as a whole, never changed in place.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.run: Mapping[str, Any] = {}
+        """The fields of `started`."""
+        self.place = ""
+        """Where evaluations are carried out, in words."""
+        self.generation = 0
+        self.evaluations = 0
+        self.objective: Any = None
+        self.feasible = True
+        self.gap: float | None = None
+        self.best_generation: int | None = None
+        self.evaluations_per_second: float | None = None
+        self.workers: int | None = None
+        self.checkpoint: tuple[int, float] | None = None
+        """Generation of the last checkpoint, and when it was saved by this clock."""
+        self.troubles: tuple[str, ...] = ()
+        """The last few lines of trouble."""
+        self.retries = 0
+        self.quarantined = 0
+        self.finished: Mapping[str, Any] | None = None
+        self._seconds = 0.0
+        self._seconds_at: float | None = None
+        self._origin: tuple[int, int, float] | None = None
+        """Generations, evaluations and seconds when this part of the run began: rates are those of this part."""
+
+    def update(self, event: Event) -> None:
+        """Take in one event; kinds that are not known say nothing."""
+        kind = event["event"]
+        if kind == "started":
+            self.run = dict(event)
+        elif kind == "resumed":
+            self.run = {**self.run, **event}
+            self.generation = int(event["generation"])
+        elif kind == "executor":
+            self.place = text.executor(event)
+            if event.get("state") == "ready" and event.get("workers") is not None:
+                self.workers = int(event["workers"])
+        elif kind == "generation":
+            self._generation(event)
+        elif kind == "improved":
+            self._best(event)
+            self.best_generation = int(event["generation"])
+        elif kind == "checkpoint":
+            self.checkpoint = (int(event["generation"]), self._clock())
+        elif kind == "retry":
+            self.retries += 1
+        elif kind == "finished":
+            self.finished = dict(event)
+            self._seconds_at = None
+        if kind == "quarantined":
+            self.quarantined += 1
+        line = text.trouble(event)
+        if line:
+            self.troubles = (*self.troubles, line)[-SHOWN_TROUBLES:]
+
+    def _generation(self, event: Event) -> None:
+        self.generation = int(event["generation"])
+        self.evaluations = int(event.get("evaluations", self.evaluations))
+        self._seconds, self._seconds_at = float(event.get("seconds", self._seconds)), self._clock()
+        if self._origin is None:
+            self._origin = (self.generation, self.evaluations, self._seconds)
+        self._best(event)
+        if event.get("evaluations_per_second") is not None:
+            self.evaluations_per_second = float(event["evaluations_per_second"])
+        if event.get("workers") is not None:
+            self.workers = int(event["workers"])
+
+    def _best(self, event: Event) -> None:
+        self.objective = event.get("objective", self.objective)
+        self.feasible = bool(event.get("feasible", self.feasible))
+        self.gap = event.get("gap", self.gap)
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was evaluated in this part of the run."""
+        return self._origin is not None
+
+    @property
+    def stop(self) -> Mapping[str, Any]:
+        """The limits of the run that are set."""
+        return {name: limit for name, limit in (self.run.get("stop") or {}).items() if limit is not None}
+
+    def elapsed(self) -> float:
+        """Seconds of optimisation, up to this moment."""
+        return self._seconds if self._seconds_at is None else self._seconds + self._clock() - self._seconds_at
+
+    def part_done(self) -> float | None:
+        """How much of the budget is used, 0 to 1, by the limit that is nearest; None where no limit tells."""
+        used = {"time": self.elapsed(), "generations": self.generation, "evaluations": self.evaluations}
+        parts = [used[name] / limit for name, limit in self.stop.items() if name in used]
+        return min(1.0, max(parts)) if parts else None
+
+    def time_left(self) -> float | None:
+        """Seconds until the first of the limits on time, generations and evaluations; None where it cannot be told."""
+        left = []
+        stop, elapsed = self.stop, self.elapsed()
+        if "time" in stop:
+            left.append(stop["time"] - elapsed)
+        if self._origin is not None:
+            generation, evaluations, seconds = self._origin
+            spent = self._seconds - seconds
+            for name, done, before in (
+                ("generations", self.generation, generation),
+                ("evaluations", self.evaluations, evaluations),
+            ):
+                if name in stop and done > before and spent > 0:
+                    per_unit = spent / (done - before)
+                    left.append((stop[name] - done) * per_unit - (elapsed - self._seconds))
+        return max(0.0, min(left)) if left else None
+
+    def checkpoint_age(self) -> float | None:
+        """Seconds since the last checkpoint."""
+        return None if self.checkpoint is None else self._clock() - self.checkpoint[1]

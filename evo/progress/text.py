@@ -1,0 +1,85 @@
+"""Numbers, durations and what events say, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evo.events import Event
+
+
+def number(value: Any) -> str:
+    """An objective: whole numbers in full, others to eight digits; several objectives by their number of points."""
+    if value is None:
+        return "none yet"
+    if isinstance(value, (list, tuple)):
+        return f"{len(value)} points"
+    value = float(value)
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.8g}"
+
+
+def rate(value: float) -> str:
+    """A number per second, to three digits or whole."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """``7.3 s``, ``1:05`` (minutes), ``2:01:05``, ``3 d 2:01:05``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if not hours and not days:
+        return f"{minutes}:{rest:02d}"
+    clock = f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"{days} d {clock}" if days else clock
+
+
+def age(seconds: float) -> str:
+    """How long ago, without a flicker of decimals."""
+    return f"{seconds:.0f} s ago" if seconds < 60 else f"{duration(seconds)} ago"
+
+
+def size(count: float) -> str:
+    """Bytes, in the unit that fits."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def executor(event: Event) -> str:
+    """What an `executor` event says."""
+    name, state, workers = event.get("name"), event.get("state"), event.get("workers")
+    where = "this process" if name == "in_process" else "Ray" if name == "ray" else str(name)
+    if state == "ready":
+        if name == "in_process":
+            return "evaluating in this process"
+        return f"evaluating in {plural(int(workers), f'{where} worker')}" if workers else f"{where} is ready"
+    counted = f" ({plural(int(workers), 'worker')})" if workers else ""
+    message = f": {event['message']}" if event.get("message") else ""
+    return f"{where} is {state}{counted}{message}"
+
+
+def trouble(event: Event) -> str | None:
+    """The line for an event that tells of trouble; None for other events."""
+    kind = event["event"]
+    if kind == "alert":
+        return str(event.get("message", ""))
+    error = next((str(event[key]) for key in ("error", "message", "reason") if event.get(key)), "")
+    error = error.strip().splitlines()[-1] if error.strip() else "no reason given"
+    if kind == "quarantined":
+        return f"generation {event['generation']}, row {event.get('row')} is set aside: {error}"
+    if kind == "failure":
+        return f"{event.get('kind', 'failure')}: {error}"
+    if kind == "breaker":
+        return f"breaker of {event.get('name', event.get('worker', '?'))} is {event.get('state', '?')}"
+    if kind == "node":
+        return f"node {event.get('name', event.get('node', '?'))}: {event.get('state', error)}"
+    return None
