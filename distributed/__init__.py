@@ -1,0 +1,78 @@
+"""Where batches are evaluated: in this process, in local Ray workers, on a cluster; and what is done about failures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .executor import Executor
+
+if TYPE_CHECKING:
+    from .fault_tolerance_config import FaultToleranceConfig
+
+__all__ = ["make_executor"]
+
+
+def make_executor(
+    workers: int | str,
+    address: str | None = None,
+    *,
+    builtin: bool,
+    wait: bool = False,
+    config: FaultToleranceConfig | Mapping[str, Any] | None = None,
+) -> Executor:
+    """The executor for a run.
+
+    Parameters
+    ----------
+    workers
+        0: this process. n: so many Ray workers. ``"auto"``: one per core.
+    address
+        An existing Ray cluster (``auto``, ``host:port``, ``ray://host:port``); None: a private one on this machine.
+    builtin
+        Whether the problem comes with evo: then this process evaluates too, until the workers are ready and worth it,
+        and when they are lost. A user's code, where workers were asked for, runs in workers only, since only those can
+        be killed.
+    wait
+        Whether a built-in problem, too, waits for the workers.
+    config
+        Fault tolerance; a mapping holds what a file's section ``fault_tolerance`` may hold.
+
+    Raises
+    ------
+    SettingsError
+        For a wrong setting in `config`.
+    """
+    from .fault_tolerance_config import FaultToleranceConfig
+    from .in_process import InProcessExecutor
+
+    if not isinstance(config, FaultToleranceConfig):
+        config = FaultToleranceConfig.resolve(file=config)
+    if workers == 0:
+        return InProcessExecutor()
+    from .handover import HandoverExecutor
+    from .ray_executor import RayExecutor
+    from .schedule import Limits
+
+    count = None if workers == "auto" else int(workers)
+    if count is None and address is None:
+        count = available_cores()
+        if count == 1 and builtin and not wait:  # a worker on the only core would take it from this process
+            return InProcessExecutor()
+    limits = Limits(
+        floor=config.deadline_floor,
+        multiple=config.deadline_factor,
+        evaluation_timeout=config.evaluation_timeout,
+        max_retries=config.max_retries,
+    )
+    ray = RayExecutor(count, address, limits=limits, max_restarts=config.max_restarts)
+    on_cluster_loss = config.on_cluster_loss or ("local" if builtin else "stop")
+    if not builtin and on_cluster_loss != "local":
+        return ray
+    return HandoverExecutor(ray, wait=wait or not builtin, falls_back=on_cluster_loss == "local")
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

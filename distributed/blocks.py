@@ -9,6 +9,7 @@ an undisturbed run. Where no row fails alone, yet the block does, the whole bloc
 from __future__ import annotations
 
 import traceback
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -42,15 +43,24 @@ def block_starts(count: int, block: int) -> range:
     return range(0, count, block)
 
 
-def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context) -> ChunkResult:
+def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty: Sequence[int] = ()) -> ChunkResult:
     """Evaluate the blocks of a chunk one after the other.
 
     Parameters
     ----------
     rows
         The chunk's rows; it begins at a multiple of `evaluator.block` in its batch.
+    guilty
+        Offsets of rows that must not be evaluated, since they kill whoever does; only where the chunk is one block.
+        They get placeholders and no `RowFailure`: whoever condemned them reports them.
     """
     began = perf_counter()
+    if guilty:
+        found = evaluate_block(evaluator, _stand_ins(rows, guilty), context)
+        _put_placeholders(evaluator, rows, context, found, guilty)
+        found.failures = list({failure.row: failure for failure in found.failures}.values())  # a stand-in's is a double
+        found.seconds = perf_counter() - began
+        return found
     count, block = len(rows["row"]), evaluator.block
     results = [
         evaluate_block(evaluator, {name: array[at : at + block] for name, array in rows.items()}, context)
@@ -83,15 +93,23 @@ def evaluate_block(evaluator: Evaluator, rows: Arrays, context: Context) -> Chun
         return ChunkResult(found.arrays, retries=1)
     count = len(rows["row"])
     guilty = {0: found.failure} if count == 1 else _failing_alone(evaluator, rows, context)
-    retries = TRIES - 1
+    result = ChunkResult({}, retries=TRIES - 1)
     if len(guilty) < count:
         again = _attempt(evaluator, _stand_ins(rows, guilty), context, tries=1)
-        retries += 1
+        result.retries += 1
         if isinstance(again, dict):
-            return _with_placeholders(evaluator, rows, context, again, guilty, retries)
-        assert again.failure is not None
-        guilty = {offset: guilty.get(offset, again.failure) for offset in range(count)}
-    return _with_placeholders(evaluator, rows, context, None, guilty, retries)
+            result.arrays = again
+            _put_placeholders(evaluator, rows, context, result, guilty)
+        else:
+            assert again.failure is not None
+            guilty = {offset: guilty.get(offset, again.failure) for offset in range(count)}
+    if len(guilty) == count:
+        result.arrays = evaluator.placeholder(rows, context)
+    result.failures = [
+        RowFailure(int(rows["row"][offset]), failure.kind, failure.error, failure.traceback)
+        for offset, failure in sorted(guilty.items())
+    ]
+    return result
 
 
 @dataclass(slots=True)
@@ -137,36 +155,22 @@ def _failing_alone(evaluator: Evaluator, rows: Arrays, context: Context) -> dict
     return guilty
 
 
-def _stand_ins(rows: Arrays, guilty: dict[int, _Failure]) -> dict[str, np.ndarray]:
+def _stand_ins(rows: Arrays, guilty: Collection[int]) -> dict[str, np.ndarray]:
     """The block with an innocent row's copy in every guilty place."""
     index = np.arange(len(rows["row"]))
-    innocent = next(offset for offset in index if offset not in guilty)
+    innocent = next(offset for offset in range(len(index)) if offset not in guilty)
     index[list(guilty)] = innocent
     return {name: array[index] for name, array in rows.items()}
 
 
-def _with_placeholders(
-    evaluator: Evaluator,
-    rows: Arrays,
-    context: Context,
-    arrays: dict[str, np.ndarray] | None,
-    guilty: dict[int, _Failure],
-    retries: int,
-) -> ChunkResult:
+def _put_placeholders(
+    evaluator: Evaluator, rows: Arrays, context: Context, found: ChunkResult, guilty: Collection[int]
+) -> None:
     offsets = sorted(guilty)
     worst = evaluator.placeholder({name: array[offsets] for name, array in rows.items()}, context)
-    if arrays is None:  # every row is guilty
-        arrays = worst
-    else:
-        arrays = {name: np.array(array) for name, array in arrays.items()}
-        for name, array in arrays.items():
-            array[offsets] = worst[name]
-    position = rows["row"]
-    failures = [
-        RowFailure(int(position[offset]), guilty[offset].kind, guilty[offset].error, guilty[offset].traceback)
-        for offset in offsets
-    ]
-    return ChunkResult(arrays, failures, retries)
+    found.arrays = {name: np.array(array) for name, array in found.arrays.items()}
+    for name, array in found.arrays.items():
+        array[offsets] = worst[name]
 
 
 def _described(error: BaseException) -> _Failure:

@@ -29,9 +29,9 @@ class InProcessExecutor:
         self._batches: deque[Batch] = deque()
 
     def start(self, evaluator: Evaluator, listener: Listener) -> None:
+        self._threads = OneThread()
         evaluator.warm_up()
         self._evaluator = evaluator
-        self._threads = OneThread()  # after warm_up: what it imports must be pinned too
         listener("executor", {"name": self.name, "state": "ready", "workers": 1})
 
     def submit(self, batch: Batch) -> None:

@@ -1,0 +1,133 @@
+"""`HandoverExecutor`: evaluates here until Ray's workers are ready and worth it, and here again should they be lost.
+
+Where a batch is evaluated never shows in its outcome, so it may change between any two batches. Ray takes 4-10 s and
+~490 MB to start: a run whose generations are cheap never starts it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
+from evo.errors import ExecutorError, ProblemError
+
+from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .in_process import InProcessExecutor
+from .ray_executor import RayExecutor
+
+WORTH_SECONDS = 0.05
+"""A batch with less work than this is not sent to workers: a round trip costs a few milliseconds."""
+_DEAR_BATCHES = 2
+"""So many batches in a row must have been worth it: the first one may have compiled something."""
+_LOOK_SECONDS = 0.05
+"""How often to look whether the workers are ready: that costs a millisecond."""
+
+
+class HandoverExecutor:
+    """See the module.
+
+    Parameters
+    ----------
+    ray
+        Not yet started.
+    wait
+        True: `start` waits for the workers, and every batch goes to them.
+    falls_back
+        True: when Ray cannot be started or is lost, go on in this process; False: `ExecutorError`.
+    """
+
+    def __init__(self, ray: RayExecutor, *, wait: bool = False, falls_back: bool = True) -> None:
+        self.name = InProcessExecutor.name
+        self._here = InProcessExecutor()
+        self._ray = ray
+        self._wait = wait
+        self._falls_back = falls_back
+        self._state = "off"
+        """Ray's: off, starting, used, lost."""
+        self._dear = 0
+        self._looked = 0.0
+        self._under_way: deque[Batch] = deque()
+
+    def start(self, evaluator: Evaluator, listener: Listener) -> None:
+        self._evaluator = evaluator
+        self._listener = listener
+        self._here.start(evaluator, listener)
+        if self._wait:
+            try:
+                self._ray.start(evaluator, listener)
+            except (ExecutorError, ProblemError) as error:
+                self._lose(error)
+            else:
+                self._take_over()
+
+    def submit(self, batch: Batch) -> None:
+        self._under_way.append(batch)
+        if self._state == "used":
+            self._ray.submit(batch)
+
+    def collect(self, should_stop: Callable[[], bool]) -> Outcome:
+        try:
+            outcome = self._collect(should_stop)
+        except BaseException:
+            self._under_way.clear()
+            raise
+        self._under_way.popleft()
+        return outcome
+
+    def _collect(self, should_stop: Callable[[], bool]) -> Outcome:
+        self._look()
+        if self._state == "used":
+            try:
+                return self._ray.collect(should_stop)
+            except Interrupted:
+                raise
+            except ExecutorError as error:
+                self._lose(error)
+        self._here.submit(self._under_way[0])
+        outcome = self._here.collect(should_stop)
+        self._dear = self._dear + 1 if outcome.work_seconds > WORTH_SECONDS else 0
+        return outcome
+
+    def workers_alive(self) -> int:
+        return self._ray.workers_alive() if self._state == "used" else self._here.workers_alive()
+
+    def close(self) -> None:
+        self._under_way.clear()
+        try:
+            self._ray.close()
+        finally:
+            self._here.close()
+
+    def _look(self) -> None:
+        """Start Ray when it is worth it, and take over when it is ready."""
+        if self._dear < _DEAR_BATCHES or self._state not in ("off", "starting"):
+            return
+        now = monotonic()
+        if now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        try:
+            if self._state == "off":
+                self._state = "starting"
+                self._ray.begin(self._evaluator, self._listener)
+            elif self._ray.advance():
+                self._take_over()
+        except (ExecutorError, ProblemError) as error:
+            self._lose(error)
+
+    def _take_over(self) -> None:
+        self._state = "used"
+        self.name = self._ray.name
+        for batch in self._under_way:
+            self._ray.submit(batch)
+
+    def _lose(self, error: ExecutorError | ProblemError) -> None:
+        """Ray is no more. Go on here, or raise."""
+        self._state = "lost"
+        self.name = self._here.name
+        self._listener("executor", {"name": self._ray.name, "state": "lost", "workers": 0, "error": str(error)})
+        self._ray.close()
+        if not self._falls_back:
+            raise error
+        self._listener("executor", {"name": self._here.name, "state": "ready", "workers": 1})

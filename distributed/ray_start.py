@@ -1,0 +1,168 @@
+"""`RayCluster`: Ray joined or started by a thread of its own, and shut down again so that no process is left.
+
+Ray ties its processes to the thread that started them: when that thread ends they are killed, and the driver dies with
+them a minute later. So the thread lives until `close`. In it Ray installs no signal handlers, and the main thread can
+evaluate while Ray starts (4-10 s).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+from evo.errors import ExecutorError
+
+from .threads import VARIABLES
+
+_log = logging.getLogger(__name__)
+
+OBJECT_STORE_BYTES = 100_000_000
+"""A private cluster's store: candidates are kilobytes; Ray's default would take a third of the machine's memory."""
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # do not hide GPUs from the user's code
+    **dict.fromkeys(VARIABLES, "1"),
+}
+"""For a private cluster's processes, the workers among them."""
+
+_EXIT_SECONDS = 5.0
+
+
+class RayCluster:
+    """A connection to Ray: this process's own one if it has one, the cluster at `address`, or a private local one.
+
+    Parameters
+    ----------
+    address
+        ``auto``, ``host:port`` or ``ray://host:port``; None starts a private cluster.
+    workers
+        CPUs of the private cluster; None: one per core.
+    """
+
+    def __init__(self, address: str | None, workers: int | None) -> None:
+        self.address = address
+        self._workers = workers
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._end = threading.Event()
+        self._error: BaseException | None = None
+        self._owned = False
+        self._processes: list[psutil.Process] = []
+
+    @property
+    def private(self) -> bool:
+        """Whether this object started the cluster, and will end it."""
+        return self._owned and self.address is None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread = threading.Thread(target=self._live, name="evo-ray", daemon=True)
+        self._thread.start()
+
+    def started(self, timeout: float = 0.0) -> bool:
+        """Whether Ray can be used, waiting up to `timeout` seconds. Raises `ExecutorError` where it failed to start."""
+        if not self._ready.wait(timeout):
+            return False
+        if self._error is not None:
+            where = f"join the Ray cluster at {self.address}" if self.address else "start Ray"
+            raise ExecutorError(f"cannot {where}: {type(self._error).__name__}: {' '.join(str(self._error).split())}")
+        return True
+
+    def close(self) -> None:
+        """Disconnect, end what was started here, and wait until it is gone. Idempotent."""
+        if self._thread is None:
+            return
+        self._end.set()
+        self._thread.join()
+        self._thread = None
+
+    def _live(self) -> None:
+        try:
+            self._connect()
+        except BaseException as error:  # reported by `started`, in the caller's thread
+            self._error = error
+            self._disconnect()
+            self._ready.set()
+            return
+        self._ready.set()
+        self._end.wait()
+        self._disconnect()
+
+    def _connect(self) -> None:
+        import ray
+
+        if ray.is_initialized():
+            return
+        _silence(ray)
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": False}
+        self._owned = True
+        if self.address is not None:
+            ray.init(address=self.address, **options)
+            return
+        before = set(psutil.Process().children(recursive=True))
+        with _environment(_ENVIRONMENT):
+            ray.init(
+                address="local",
+                num_cpus=self._workers,
+                num_gpus=0,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **options,
+            )
+        self._processes = [p for p in psutil.Process().children(recursive=True) if p not in before and _of_ray(p)]
+
+    def _disconnect(self) -> None:
+        if not self._owned:
+            return
+        import ray
+
+        family = list(self._processes)
+        for process in self._processes:
+            try:
+                family += process.children(recursive=True)
+            except psutil.NoSuchProcess:
+                continue
+        ray.shutdown()
+        _, left = psutil.wait_procs(family, timeout=_EXIT_SECONDS)
+        for process in left:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(left, timeout=_EXIT_SECONDS)
+        self._owned = False
+
+
+def _of_ray(process: psutil.Process) -> bool:
+    try:
+        return "ray" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _silence(ray: Any) -> None:
+    """Keep Ray from printing a page to the driver's standard output, whatever `log_to_driver` says, per dead worker.
+
+    There is no setting for it, and that output may be somebody's JSON lines. What dies is reported in our own words.
+    """
+    if hasattr(ray._private.worker, "print_to_stdstream"):
+        ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: _log.debug("%s", data)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """`os.environ` with `values` where it does not name them already, restored after."""
+    added = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

@@ -1,0 +1,82 @@
+"""`RayWorker`: the actor in a worker process. It travels by value, for it decides from where `evo` is imported.
+
+Ray puts the folder of the driver's script and its working directory first on a worker's path. A folder with an `evo/`
+in it, a source checkout say, would shadow the installed package. So nothing at the top of this module may import evo:
+the path is put in order first.
+"""
+
+import os
+import sys
+from typing import Any
+
+
+def home() -> dict[str, Any]:
+    """What a worker must know of the driver to import the same evo."""
+    import evo
+
+    script = os.path.dirname(os.path.realpath(sys.argv[0])) if sys.argv and sys.argv[0] else ""
+    return {
+        "path": [os.path.abspath(folder) for folder in sys.path],
+        "intruders": sorted({os.getcwd(), script} - {""}),
+        "file": os.path.realpath(evo.__file__ or ""),
+        "prefix": sys.prefix,
+        "version": _version(),
+    }
+
+
+class RayWorker:
+    """Holds the evaluator and evaluates chunks. One per slot, one call at a time."""
+
+    def __init__(self, home: dict[str, Any]) -> None:
+        self._home = home
+        self._same_machine = sys.prefix == home["prefix"] and os.path.exists(home["file"])
+        if self._same_machine:  # import as the driver does
+            sys.path[:] = [*home["path"], *(p for p in sys.path if p not in home["path"])]
+        else:  # what Ray put in front may shadow nothing
+            sys.path.sort(key=lambda folder: os.path.abspath(folder) in home["intruders"])
+
+    def start(self, payload: bytes) -> dict[str, Any]:
+        """Load the evaluator and warm it up. Says where this is.
+
+        Raises `ImportError` where this process would run another evo than the driver.
+        """
+        import evo
+
+        found, expected = os.path.realpath(evo.__file__ or ""), self._home["file"]
+        if self._same_machine and found != expected:
+            raise ImportError(f"workers import evo from {found}, the driver from {expected}")
+        if (version := _version()) != self._home["version"]:
+            raise ImportError(f"workers have evo {version}, the driver has {self._home['version']}")
+
+        import cloudpickle
+        import psutil
+        import ray
+
+        from evo.distributed.blocks import evaluate_chunk
+        from evo.distributed.threads import OneThread
+
+        self._threads = OneThread()
+        self._evaluator = cloudpickle.loads(payload)
+        self._evaluator.warm_up()
+        self._evaluate_chunk = evaluate_chunk
+        return {
+            "pid": os.getpid(),
+            "born": psutil.Process().create_time(),
+            "node": ray.get_runtime_context().get_node_id(),
+        }
+
+    def evaluate(self, rows: dict[str, Any], context: dict[str, Any], guilty: list[int]) -> Any:
+        """The `ChunkResult` of a chunk."""
+        # Copies: Ray's arrays are read-only views of its store, kernels with explicit signatures refuse those.
+        rows = {name: array.copy() for name, array in rows.items()}
+        context = {name: v.copy() if hasattr(v, "__array_interface__") else v for name, v in context.items()}
+        return self._evaluate_chunk(self._evaluator, rows, context, guilty)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("evo-engine")
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        return "unknown"
