@@ -216,10 +216,8 @@ class _TreeReader:
             raise DamagedError(f"damaged: an array of {length} bytes at {start} does not fit the file")
         try:
             array: Array = np.empty(shape, dtype)
-        except (
-            ValueError,
-            OverflowError,
-        ) as error:  # without elements, and yet of a shape beyond what numpy can address
+        except (ValueError, OverflowError) as error:
+            # No elements, and yet a shape beyond what numpy can address.
             raise DamagedError(f"damaged: an array of shape {shape!s:.80}") from error
         if length:
             raw = array.reshape(-1).view(np.uint8)

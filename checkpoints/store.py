@@ -96,6 +96,7 @@ class CheckpointStore:
         try:
             self._set_latest(generation)
             older = [other for other in there if other < generation]
+            # Not synced: an old one that a loss of power brings back does no harm, and goes with the next save.
             self._remove(older[: max(0, len(older) + 1 - self.keep)])
         except OSError as error:
             self._warn(f"{self.folder}: {path.name} is saved, but tidying up failed: {error.strerror or error}")
@@ -145,6 +146,7 @@ class CheckpointStore:
             if later:
                 self._set_latest(generation)
                 self._remove(later[::-1])
+                disk.sync_folder(self.folder)
         except OSError as error:
             raise self._failed(f"what comes after {file_name(generation)} cannot be removed", error) from error
         return later
@@ -155,8 +157,6 @@ class CheckpointStore:
     def _remove(self, unwanted: Sequence[int]) -> None:
         for generation in unwanted:
             disk.remove(self.folder / file_name(generation))
-        if unwanted:
-            disk.sync_folder(self.folder)
 
     def _failed(self, what: str, error: OSError) -> CheckpointError:
         return CheckpointError(f"{self.folder}: {what}: {error.strerror or error}")

@@ -8,10 +8,11 @@ from typing import Any
 import msgpack
 import numpy as np
 import xxhash
-from evo.checkpoints.format import CHECKSUM, CHECKSUM_OFFSET, FORMAT_VERSION, HEADER_LENGTH, Header
-from evo.checkpoints.tree import DTYPES
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from evo.checkpoints.format import CHECKSUM, CHECKSUM_OFFSET, FORMAT_VERSION, HEADER_LENGTH, Header
+from evo.checkpoints.tree import DTYPES
 
 SCALARS = (
     st.none()
@@ -60,7 +61,7 @@ def identical(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def forged(packed: bytes, arrays: bytes = b"", *, nodes: int = 1000, version: int = FORMAT_VERSION) -> bytes:
+def forged(packed: bytes, arrays: bytes = b"", *, nodes: int = 1, version: int = FORMAT_VERSION) -> bytes:
     """A file with a right header and checksum around any bytes for a tree and its arrays."""
     header = Header(version, CHECKSUM, 0, len(packed), nodes)
     header = header._replace(file_length=header.arrays_start + len(arrays))

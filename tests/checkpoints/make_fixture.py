@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from evo.checkpoints import FORMAT_VERSION, encode
 from evo.checkpoints.tree import DTYPES
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evo.checkpoints import BackgroundWriter, CheckpointStore, disk, load, snapshot
 
+from evo.checkpoints import BackgroundWriter, CheckpointStore, disk, load, snapshot
 from evo.errors import CheckpointError
 
 DEADLINE = 10.0  # seconds; only a defect waits so long

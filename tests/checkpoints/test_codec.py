@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from checkpoint_trees import TREES, identical, small_tree
-from evo.checkpoints import decode, encode, snapshot
 from hypothesis import given, settings
 
+from evo.checkpoints import decode, encode, snapshot
 from evo.errors import CheckpointError
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from evo.checkpoints import CheckpointStore, disk, save
 
 CALLS = [
@@ -299,6 +300,22 @@ def test_a_loss_of_power_at_any_moment_leaves_the_old_or_the_new_state(
     assert all(generations <= {1, 2} for generations in seen.values())
     assert seen[0] == {1}
     assert seen[len(operations)] == {2}  # once a save has returned it cannot be lost
+
+
+def test_what_was_discarded_does_not_come_back_with_a_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    store = CheckpointStore(folder, keep=5, warn=fail)
+    for generation in range(4):
+        store.save(generation, state(generation))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with monkeypatch.context() as patch:
+        recorder = Recorder(patch)
+        store.discard_after(1)
+    for files in after_loss_of_power(before, recorder.operations):
+        assert sorted(files) == ["gen-00000000.msgpack", "gen-00000001.msgpack", "latest"]
+        assert files["latest"] == b"gen-00000001.msgpack\n"
 
 
 WRITER = """

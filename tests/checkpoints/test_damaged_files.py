@@ -6,9 +6,9 @@ import random
 
 import pytest
 from checkpoint_trees import small_tree, with_checksum
+
 from evo.checkpoints import decode, encode
 from evo.checkpoints.format import HEADER_LENGTH
-
 from evo.errors import CheckpointError
 
 WHOLE = b"".join(encode(small_tree()))

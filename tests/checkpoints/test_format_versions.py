@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from checkpoint_trees import forged, identical
-from evo.checkpoints import FORMAT_VERSION, decode, digest, encode, load
 from make_fixture import FIXTURES, tree_of_version_1
 
+from evo.checkpoints import FORMAT_VERSION, decode, digest, encode, load
 from evo.errors import CheckpointError
 
 TREES = {1: tree_of_version_1}

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoint_trees import forged, identical, small_tree
-from evo.checkpoints import Checkpoint, CheckpointStore, decode, disk, encode, load, save
 
+from evo.checkpoints import Checkpoint, CheckpointStore, decode, disk, encode, load, save
 from evo.errors import CheckpointError
 
 

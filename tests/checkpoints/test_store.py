@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evo.checkpoints import CheckpointStore, disk
 
+from evo.checkpoints import CheckpointStore, disk
 from evo.errors import CheckpointError, SettingsError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from checkpoint_trees import TREES, identical
-from evo.checkpoints import decode, digest, encode
 from hypothesis import given, settings
 
+from evo.checkpoints import decode, digest, encode
 from evo.errors import CheckpointError
 
 
