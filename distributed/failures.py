@@ -98,7 +98,10 @@ _BY_NAME = {
     "ActorDiedError": FailureType.WORKER_CRASH,
     "RayActorError": FailureType.WORKER_CRASH,
     "RuntimeEnvSetupError": FailureType.WORKER_CRASH,
-    "OwnerDiedError": FailureType.HEAD_LOST,
+    "AuthenticationError": FailureType.HEAD_LOST,
+    "UserCodeException": FailureType.EVALUATION_ERROR,
+    "UnserializableException": FailureType.EVALUATION_ERROR,
+    "RayError": FailureType.NETWORK_ERROR,  # any other of Ray's own: nobody's evaluation
 }
 
 

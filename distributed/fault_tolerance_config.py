@@ -96,8 +96,8 @@ class FaultToleranceConfig:
     max_restarts: int = 3
     """Times in a row that a slot's worker is replaced; a delivered chunk starts the count anew."""
     evaluation_timeout: float | None = None
-    """The longest that one individual may take. None (``auto`` in a file): measured deadlines alone, which move work and
-    never condemn an individual."""
+    """The longest that one individual may take. None (``auto`` in a file): measured deadlines alone, which move work
+    and never condemn an individual."""
     deadline_factor: float = 4.0
     """A chunk's deadline as a multiple of its expected cost."""
     deadline_floor: float = 5.0
@@ -105,7 +105,7 @@ class FaultToleranceConfig:
     max_quarantined: float = 0.9
     """The run is given up when more than this share of a generation's individuals is quarantined."""
     on_cluster_loss: OnClusterLoss | None = None
-    """What to do when no node is left. None: ``local`` for problems that come with evo, ``stop`` for the user's code."""
+    """When no node is left. None: ``local`` for problems that come with evo, ``stop`` for the user's code."""
     checkpoint_interval: int = 10
     """Generations between two checkpoints."""
     enable_health_monitoring: bool = True
@@ -137,10 +137,7 @@ class FaultToleranceConfig:
         elif self.max_retries == FaultToleranceConfig.__dataclass_fields__["max_retries"].default:
             object.__setattr__(self, "max_retries", self.max_task_retries + 1)
         elif self.max_task_retries != self.max_retries - 1:
-            raise SettingsError(
-                f"fault_tolerance.max_task_retries: expected max_retries - 1 = {self.max_retries - 1} or no value, "
-                f"found {self.max_task_retries}"
-            )
+            raise SettingsError(_contradiction(self.max_retries, self.max_task_retries))
 
     @classmethod
     def from_mapping(cls, settings: Mapping[str, Any]) -> Self:
@@ -199,7 +196,19 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         if not _RULES[name].accepts(value):
             raise SettingsError(_message(f"fault_tolerance.{name}", _RULES[name], value))
         values[name] = value
+    if (
+        "max_retries" in values
+        and values.get("max_task_retries", values["max_retries"] - 1) != values["max_retries"] - 1
+    ):
+        raise SettingsError(_contradiction(values["max_retries"], values["max_task_retries"]))
     return values
+
+
+def _contradiction(max_retries: int, max_task_retries: int) -> str:
+    return (
+        f"fault_tolerance.max_task_retries: expected max_retries - 1 = {max_retries - 1} or no value, "
+        f"found {max_task_retries}"
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
