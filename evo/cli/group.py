@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -59,6 +60,7 @@ class EvoGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Parse, run, and leave with the exit code."""
         extra["standalone_mode"] = False
+        extra.setdefault("prog_name", "evo")
         try:
             code = super().main(*args, **extra)
         except click.ClickException as error:
@@ -66,6 +68,7 @@ class EvoGroup(click.Group):
         except click.Abort:
             click.echo("evo: broken off", err=True)
             code = FAILED
+        _flush()
         sys.exit(code or FINISHED)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -79,6 +82,16 @@ class EvoGroup(click.Group):
 
                 traceback.print_exc()
             return _failure(error, hint=not ctx.meta.get("evo.debug"))
+
+
+def _flush() -> None:
+    """Write out what is buffered; where nobody reads any more, Python must not fail over it when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _failure(error: Exception, *, hint: bool) -> int:

@@ -72,14 +72,15 @@ def own_stdout(exclusive: bool) -> Iterator[TextIO]:
             yield out
         return
     out.flush()
-    kept = os.dup(descriptor)
+    mine = os.fdopen(os.dup(descriptor), "w", encoding="utf-8")
     try:
-        with os.fdopen(os.dup(kept), "w", encoding="utf-8") as mine, contextlib.redirect_stdout(sys.stderr):
-            os.dup2(2, descriptor)  # also what libraries in C print
+        os.dup2(2, descriptor)  # also what libraries in C print
+        with contextlib.redirect_stdout(sys.stderr):
             yield mine
     finally:
-        os.dup2(kept, descriptor)
-        os.close(kept)
+        os.dup2(mine.fileno(), descriptor)
+        with contextlib.suppress(OSError):  # the reader has left
+            mine.close()
 
 
 def resume_line(folder: Path, paths: Sequence[Path]) -> str:
@@ -116,6 +117,8 @@ def _last_words(result: Result, display: Display, paths: Sequence[Path]) -> tupl
     if result.quarantined or result.retries:
         rows.append(("faults", f"{result.retries:,} retried, {result.quarantined:,} set aside"))
     rows.append(("digest", result.digest))
+    if not status.started and result.stop_reason != "interrupted":
+        rows.append(("note", "the run was finished already; to extend it, give a new total: --generations or --time"))
     line = (
         f"{result.stop_reason}: objective {objective}, {words.plural(result.generations, 'generation')}, "
         f"{words.plural(result.evaluations, 'evaluation')}, {words.duration(result.seconds)}"

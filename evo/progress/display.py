@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from types import TracebackType
 from typing import Self, TextIO
@@ -12,26 +13,41 @@ from evo.events import Event
 from .status import Status
 
 
-class SafeStream:
+class SafeStream(io.TextIOBase):
     """A text output whose reader may leave (a closed pipe, a terminal that hung up): then it is silent."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out: TextIO | None = out
+        super().__init__()
+        self._out = out
         self._lock = threading.RLock()  # a checkpoint is told by the thread that wrote it
+
+    def write(self, text: str) -> int:
+        with self._lock, contextlib.suppress(OSError, ValueError):  # ValueError: it was closed
+            try:
+                self._out.write(text)
+            except UnicodeEncodeError:  # a log in ASCII
+                self._out.write(text.encode("ascii", "replace").decode())
+        return len(text)
+
+    def flush(self) -> None:
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._out.flush()
 
     def line(self, text: str) -> None:
         """Write one line, at once."""
         with self._lock:
-            if self._out is None:
-                return
-            try:
-                try:
-                    self._out.write(text + "\n")
-                except UnicodeEncodeError:  # a log in ASCII
-                    self._out.write(text.encode("ascii", "replace").decode() + "\n")
-                self._out.flush()
-            except (OSError, ValueError):  # ValueError: the stream was closed
-                self._out = None
+            self.write(text + "\n")
+            self.flush()
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def fileno(self) -> int:
+        return self._out.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # an attribute there
+        return self._out.encoding or "utf-8"
 
 
 class Display:
@@ -66,5 +82,4 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self.close()
+        self.close()

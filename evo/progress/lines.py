@@ -14,15 +14,17 @@ from evo.events import Event
 from . import text
 from .display import Display
 
-IMPROVEMENT_SECONDS = 1.0
-"""Improvements are told no more often than this."""
+SHORTEST_SILENCE = 1.0
+"""Improvements are told no more often than this …"""
+SILENCE_SHARE = 1 / 30
+"""… and than this share of the run's time so far: every second for half a minute, every 10 s after five."""
 LONGEST_SILENCE = 10.0
-MOST_TROUBLES = 20
+MOST_TROUBLES = 6
 """Lines of trouble in full; later ones are only counted."""
 
 
 class Lines(Display):
-    """A line for each improvement, at most one a second; without any, after 1, 2, 4, 8 and then every 10 s.
+    """A line for each improvement, one a second at first; without any, after 1, 2, 4, 8 and then every 10 s.
 
     A thread of its own writes the line that is due while a long evaluation keeps the run's thread busy.
     """
@@ -51,7 +53,7 @@ class Lines(Display):
             if kind == "started":
                 self._write(self._headline(event))
             elif kind == "resumed":
-                self._write(f"resumed from generation {event['generation']}")
+                self._write(f"from generation {event['generation']:,}: {self._headline(event)}")
             elif kind == "executor" and self.status.place != before:
                 self._write(self.status.place)
             elif kind == "interrupted":
@@ -68,7 +70,8 @@ class Lines(Display):
             silent = self._clock() - self._last
             if not self.status.started or self.status.finished is not None:
                 return
-            if self._improved and silent >= IMPROVEMENT_SECONDS:
+            spacing = min(max(SHORTEST_SILENCE, SILENCE_SHARE * self.status.elapsed()), LONGEST_SILENCE)
+            if self._improved and silent >= spacing:
                 self._progress()
             elif silent >= self._silence:
                 self._progress()
@@ -95,7 +98,7 @@ class Lines(Display):
             self.write_if_due()
 
     def _headline(self, event: Event) -> str:
-        parts = [str(event.get("problem", "")), str(event.get("optimizer", "")), f"seed {event.get('seed')}"]
+        parts = [self.status.problem, str(event.get("optimizer", "")), f"seed {event.get('seed')}"]
         if event.get("output"):
             parts.append(f"in {event['output']}")
         return " · ".join(part for part in parts if part)

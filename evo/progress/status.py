@@ -22,7 +22,7 @@ class Status:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.run: Mapping[str, Any] = {}
-        """The fields of `started`."""
+        """The fields of `started` or `resumed`."""
         self.place = ""
         """Where evaluations are carried out, in words."""
         self.generation = 0
@@ -51,14 +51,16 @@ class Status:
         if kind == "started":
             self.run = dict(event)
         elif kind == "resumed":
-            self.run = {**self.run, **event}
+            self.run = dict(event)
             self.generation = int(event["generation"])
+            self._seconds = float(event.get("seconds", 0.0))
+            self._best(event)
         elif kind == "executor":
             self.place = text.executor(event)
             if event.get("state") == "ready" and event.get("workers") is not None:
                 self.workers = int(event["workers"])
         elif kind == "generation":
-            self._generation(event)
+            self._take_generation(event)
         elif kind == "improved":
             self._best(event)
             self.best_generation = int(event["generation"])
@@ -66,23 +68,23 @@ class Status:
             self.checkpoint = (int(event["generation"]), self._clock())
         elif kind == "retry":
             self.retries += 1
+        elif kind == "quarantined":
+            self.quarantined += 1
         elif kind == "finished":
             self.finished = dict(event)
             self._seconds_at = None
-        if kind == "quarantined":
-            self.quarantined += 1
         line = text.trouble(event)
         if line:
             self.troubles = (*self.troubles, line)[-SHOWN_TROUBLES:]
 
-    def _generation(self, event: Event) -> None:
+    def _take_generation(self, event: Event) -> None:
         self.generation = int(event["generation"])
         self.evaluations = int(event.get("evaluations", self.evaluations))
         self._seconds, self._seconds_at = float(event.get("seconds", self._seconds)), self._clock()
         if self._origin is None:
             self._origin = (self.generation, self.evaluations, self._seconds)
         self._best(event)
-        if event.get("evaluations_per_second") is not None:
+        if event.get("evaluations_per_second"):  # 0 where the last event is told twice
             self.evaluations_per_second = float(event["evaluations_per_second"])
         if event.get("workers") is not None:
             self.workers = int(event["workers"])
@@ -91,6 +93,11 @@ class Status:
         self.objective = event.get("objective", self.objective)
         self.feasible = bool(event.get("feasible", self.feasible))
         self.gap = event.get("gap", self.gap)
+
+    @property
+    def problem(self) -> str:
+        """The problem in one line."""
+        return str(self.run.get("description") or self.run.get("problem") or "")
 
     @property
     def started(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TextIO
+from typing import TextIO, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -25,7 +24,7 @@ class Terminal(Display):
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
-        self._console = Console(file=out, highlight=False, soft_wrap=False)
+        self._console = Console(file=cast(TextIO, self.stream), highlight=False, soft_wrap=False)
         self._notice = ""
         self._spinner = Spinner("dots")
         self._live = Live(
@@ -43,21 +42,19 @@ class Terminal(Display):
         before = self.status.place
         super().__call__(event)
         if event["event"] in ("started", "resumed", "executor") and self.status.place != before:
-            with contextlib.suppress(OSError, ValueError):
-                self._live.refresh()
+            self._live.refresh()
 
     def notice(self, text: str) -> None:
         self._notice = text  # the next redraw shows it
 
     def end(self, rows: list[tuple[str, str]], last_line: str) -> None:
-        self.close()
         table = Table.grid(padding=(0, 2))
         table.add_column(style="cyan", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(name, Text(value))
-        with contextlib.suppress(OSError, ValueError):
-            self._console.print(table)
+        self.close()
+        self._console.print(table)
 
     def close(self) -> None:
         self._live.stop()
@@ -70,9 +67,8 @@ class Terminal(Display):
         table.add_column(no_wrap=True, overflow="ellipsis")
         run = status.run
         if run:
-            table.add_row("problem", str(run.get("problem", "")))
-            optimizer = f"{run.get('optimizer', '')}, seed {run.get('seed')}"
-            table.add_row("optimizer", optimizer)
+            table.add_row("problem", Text(status.problem))
+            table.add_row("optimizer", f"{run.get('optimizer', '')}, seed {run.get('seed')}")
         if not status.started:
             self._spinner.update(text=Text(status.place or "preparing"))
             table.add_row("", self._spinner)
