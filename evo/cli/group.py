@@ -121,6 +121,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.command(
+    "evo",
     cls=EvoGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 finished, 1 the run failed, 2 a mistake in the command or a file, 75 interrupted and saved.",

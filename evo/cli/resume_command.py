@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evo.events import Observer
-from evo.interrupt import Interrupt
 
 from . import options
 
 if TYPE_CHECKING:
+    from evo.events import Observer
+    from evo.interrupt import Interrupt
     from evo.result import Result
 
 

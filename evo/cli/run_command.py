@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from evo.errors import UsageError
-from evo.events import Observer
-from evo.interrupt import Interrupt
 
 from . import options
 
 if TYPE_CHECKING:
+    from evo.events import Observer
+    from evo.interrupt import Interrupt
     from evo.result import Result
     from evo.settings import Settings
 
