@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .tree import Kind, Tree, check_depth, classify, text_items
+from .tree import Kind, Place, Tree, check_depth, classify, text_items
 
 
 def digest(tree: Tree) -> str:
@@ -24,11 +24,11 @@ def digest(tree: Tree) -> str:
         The tree holds something that a checkpoint cannot hold; the text names the field.
     """
     state = hashlib.blake2b(digest_size=16)
-    _feed(state, tree, "", 0)
+    _feed(state, tree, None, 0)
     return state.hexdigest()
 
 
-def _feed(state: hashlib.blake2b, value: Any, where: str, depth: int) -> None:
+def _feed(state: hashlib.blake2b, value: Any, where: Place, depth: int) -> None:
     """Feed a value as a letter for its type, its length where that varies, and its content."""
     kind, plain = classify(value, where)
     if kind is Kind.SCALAR:
@@ -47,7 +47,7 @@ def _feed(state: hashlib.blake2b, value: Any, where: str, depth: int) -> None:
         check_depth(depth, where)
         state.update(b"l" + struct.pack("<Q", len(plain)))
         for index, item in enumerate(plain):
-            _feed(state, item, f"{where}[{index}]", depth + 1)
+            _feed(state, item, (where, index), depth + 1)
 
 
 def _scalar(value: bool | int | float | str | bytes | None) -> bytes:

@@ -23,7 +23,7 @@ from .format import (
     Header,
     aligned,
 )
-from .tree import Array, Kind, Tree, check_depth, classify, text_items
+from .tree import Array, Kind, Place, Tree, check_depth, classify, text_items
 
 
 def encode(tree: Tree) -> list[bytes | memoryview]:
@@ -47,7 +47,7 @@ def encode(tree: Tree) -> list[bytes | memoryview]:
         The tree holds something else; the text names the field.
     """
     writer = _TreeWriter()
-    converted = writer.convert(tree, "", 0)
+    converted = writer.convert(tree, None, 0)
     try:
         packed = msgpack.packb(converted, use_bin_type=True, strict_types=True, unicode_errors="surrogatepass")
     except ValueError as error:  # a text or bytes of 4 GB and more
@@ -80,7 +80,7 @@ class _TreeWriter:
         self.arrays: list[Array] = []
         self.arrays_length = 0
 
-    def convert(self, value: Any, where: str, depth: int) -> Any:
+    def convert(self, value: Any, where: Place, depth: int) -> Any:
         self.nodes += 1
         kind, plain = classify(value, where)
         if kind is Kind.SCALAR:
@@ -91,7 +91,7 @@ class _TreeWriter:
         if kind is Kind.MAPPING:
             self.nodes += len(plain)
             return {key: self.convert(item, place, depth + 1) for key, item, place in text_items(plain, where)}
-        return [self.convert(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(plain)]
+        return [self.convert(item, (where, index), depth + 1) for index, item in enumerate(plain)]
 
     def _set_aside(self, array: Array) -> msgpack.ExtType:
         offset = aligned(self.arrays_length) if array.size else 0

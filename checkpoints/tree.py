@@ -47,7 +47,18 @@ class Kind(enum.Enum):
     SCALAR = enum.auto()
 
 
-def classify(value: Any, where: str) -> tuple[Kind, Any]:
+_KINDS = {
+    **dict.fromkeys((type(None), bool, int, float, str, bytes), Kind.SCALAR),
+    dict: Kind.MAPPING,
+    list: Kind.SEQUENCE,
+}
+"""The types that are plain as they are: nearly all that a tree holds beside its arrays."""
+
+Place: TypeAlias = "tuple[Place, str | int] | None"
+"""Where in a tree a value is: its container's place and its key or index; spelt out only where there is an error."""
+
+
+def classify(value: Any, where: Place) -> tuple[Kind, Any]:
     """Return the kind of a value, and the value in its plain form.
 
     Arrays come back C-contiguous and little-endian, not copied where they are so already.
@@ -57,8 +68,9 @@ def classify(value: Any, where: str) -> tuple[Kind, Any]:
     CheckpointError
         The value is of a type that a checkpoint cannot hold; the text names the field.
     """
-    if value is None or isinstance(value, bool):
-        return Kind.SCALAR, value
+    known = _KINDS.get(type(value))
+    if known is not None:
+        return known, value
     if isinstance(value, np.ndarray):
         return Kind.ARRAY, _plain_array(value, where)
     if isinstance(value, Mapping):
@@ -70,10 +82,10 @@ def classify(value: Any, where: str) -> tuple[Kind, Any]:
         if isinstance(value, found) and not isinstance(value, np.longdouble | np.timedelta64):
             return Kind.SCALAR, plain(value)
     expected = "dict, list, array, None, bool, int, float, str or bytes"
-    raise CheckpointError(f"checkpoint field {_name(where)}: expected {expected}, found {type(value).__name__}")
+    raise CheckpointError(f"checkpoint field {name_of(where)}: expected {expected}, found {type(value).__name__}")
 
 
-def text_items(mapping: Mapping[Any, Any], where: str) -> Iterator[tuple[str, Any, str]]:
+def text_items(mapping: Mapping[Any, Any], where: Place) -> Iterator[tuple[str, Any, Place]]:
     """Yield key, value and the value's place in the tree for every item of a mapping.
 
     Raises
@@ -84,19 +96,18 @@ def text_items(mapping: Mapping[Any, Any], where: str) -> Iterator[tuple[str, An
     seen: set[str] = set()
     for key, item in mapping.items():
         if not isinstance(key, str):
-            raise CheckpointError(f"checkpoint field {_name(where)}: expected keys of type str, found {key!r:.80}")
+            raise CheckpointError(f"checkpoint field {name_of(where)}: expected keys of type str, found {key!r:.80}")
         text = str.__str__(key)
         if text in seen:
-            raise CheckpointError(f"checkpoint field {_name(where)}: two keys are the same text, {text!r:.80}")
+            raise CheckpointError(f"checkpoint field {name_of(where)}: two keys are the same text, {text!r:.80}")
         seen.add(text)
-        yield text, item, f"{where}.{text}" if where else text
+        yield text, item, (where, text)
 
 
-def check_depth(depth: int, where: str) -> None:
+def check_depth(depth: int, where: Place) -> None:
     """Raise a `CheckpointError` for a container that is nested too deeply."""
     if depth > MAX_DEPTH:
-        # The start of the path says enough; the whole of it would be the tree.
-        raise CheckpointError(f"checkpoint field {_name(where[:60])}…: nested deeper than {MAX_DEPTH} levels")
+        raise CheckpointError(f"checkpoint field {name_of(where)}: nested deeper than {MAX_DEPTH} levels")
 
 
 def snapshot(tree: Tree) -> Tree:
@@ -107,10 +118,10 @@ def snapshot(tree: Tree) -> Tree:
     CheckpointError
         The tree holds something that a checkpoint cannot hold; the text names the field.
     """
-    return _snapshot(tree, "", 0)
+    return _snapshot(tree, None, 0)
 
 
-def _snapshot(value: Any, where: str, depth: int) -> Any:
+def _snapshot(value: Any, where: Place, depth: int) -> Any:
     kind, plain = classify(value, where)
     if kind is Kind.SCALAR:
         return plain
@@ -120,23 +131,31 @@ def _snapshot(value: Any, where: str, depth: int) -> Any:
     check_depth(depth, where)
     if kind is Kind.MAPPING:
         return {key: _snapshot(item, place, depth + 1) for key, item, place in text_items(plain, where)}
-    return [_snapshot(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(plain)]
+    return [_snapshot(item, (where, index), depth + 1) for index, item in enumerate(plain)]
 
 
-def _plain_array(array: Array, where: str) -> Array:
+def _plain_array(array: Array, where: Place) -> Array:
     if type(array) not in (np.ndarray, np.memmap):  # a masked array would silently lose its mask
         raise CheckpointError(
-            f"checkpoint field {_name(where)}: expected a plain numpy array, found {type(array).__name__}"
+            f"checkpoint field {name_of(where)}: expected a plain numpy array, found {type(array).__name__}"
         )
     little = array.dtype.newbyteorder("<")
     if little.str not in DTYPES:
         raise CheckpointError(
-            f"checkpoint field {_name(where)}: expected an array of bools, integers or floats up to 64 bits, "
+            f"checkpoint field {name_of(where)}: expected an array of bools, integers or floats up to 64 bits, "
             f"found dtype {array.dtype!s:.80}"
         )
     # Not ascontiguousarray: that makes a 0-dimensional array 1-dimensional.
     return np.asarray(array, dtype=little, order="C").view(np.ndarray)
 
 
-def _name(where: str) -> str:
-    return repr(where) if where else "(the root)"
+def name_of(where: Place) -> str:
+    """Spell out a place in a tree: 'optimizer.state[3]'; the middle of a very long one is left out."""
+    parts: list[str] = []
+    while where is not None:
+        where, key = where
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    name = "".join(reversed(parts)).removeprefix(".")
+    if len(name) > 120:
+        name = f"{name[:60]}…{name[-40:]}"
+    return repr(name) if parts else "(the root)"
