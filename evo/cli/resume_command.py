@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-
 from . import options
 
 if TYPE_CHECKING:

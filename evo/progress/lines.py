@@ -54,8 +54,9 @@ class Lines(Display):
                 self._write(self._headline(event))
             elif kind == "resumed":
                 self._write(f"from generation {event['generation']:,}: {self._headline(event)}")
-            elif kind == "executor" and self.status.place != before:
-                self._write(self.status.place)
+            elif kind == "executor" and event.get("state") != "lost":
+                if self.status.place != before:
+                    self._write(text.executor(event))
             elif kind == "interrupted":
                 self._write("interrupted")
             elif kind == "improved":

@@ -23,8 +23,6 @@ class Status:
         self._clock = clock
         self.run: Mapping[str, Any] = {}
         """The fields of `started` or `resumed`."""
-        self.place = ""
-        """Where evaluations are carried out, in words."""
         self.generation = 0
         self.evaluations = 0
         self.objective: Any = None
@@ -40,6 +38,8 @@ class Status:
         self.retries = 0
         self.quarantined = 0
         self.finished: Mapping[str, Any] | None = None
+        self._ready = ""
+        self._coming = ""
         self._seconds = 0.0
         self._seconds_at: float | None = None
         self._origin: tuple[int, int, float] | None = None
@@ -56,14 +56,17 @@ class Status:
             self._seconds = float(event.get("seconds", 0.0))
             self._best(event)
         elif kind == "executor":
-            self.place = text.executor(event)
-            if event.get("state") == "ready" and event.get("workers") is not None:
+            if event.get("state") == "ready":
+                self._ready, self._coming = text.executor(event), ""
                 self.workers = int(event["workers"])
+            else:
+                self._coming = "" if event.get("state") == "lost" else text.executor(event)
         elif kind == "generation":
             self._take_generation(event)
         elif kind == "improved":
             self._best(event)
             self.best_generation = int(event["generation"])
+            self.generation = max(self.generation, self.best_generation)
         elif kind == "checkpoint":
             self.checkpoint = (int(event["generation"]), self._clock())
         elif kind == "retry":
@@ -93,6 +96,11 @@ class Status:
         self.objective = event.get("objective", self.objective)
         self.feasible = bool(event.get("feasible", self.feasible))
         self.gap = event.get("gap", self.gap)
+
+    @property
+    def place(self) -> str:
+        """Where evaluations are carried out, and where they soon may be, in words."""
+        return ", ".join(words for words in (self._ready, self._coming) if words)
 
     @property
     def problem(self) -> str:

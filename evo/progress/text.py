@@ -56,15 +56,19 @@ def plural(count: int, noun: str) -> str:
 
 def executor(event: Event) -> str:
     """What an `executor` event says."""
-    name, state, workers = event.get("name"), event.get("state"), event.get("workers")
+    name, state, workers = event.get("name"), event.get("state"), int(event.get("workers") or 0)
     where = "this process" if name == "in_process" else "Ray" if name == "ray" else str(name)
     if state == "ready":
-        if name == "in_process":
-            return "evaluating in this process"
-        return f"evaluating in {plural(int(workers), f'{where} worker')}" if workers else f"{where} is ready"
-    counted = f" ({plural(int(workers), 'worker')})" if workers else ""
-    message = f": {event['message']}" if event.get("message") else ""
-    return f"{where} is {state}{counted}{message}"
+        return f"evaluating in {where if name == 'in_process' else plural(workers, f'{where} worker')}"
+    if state == "lost" and event.get("worker") is not None:
+        return f"{where} worker {event['worker']} is lost, {plural(workers, 'worker')} left"
+    error = f": {_last_line(event['error'])}" if event.get("error") else ""
+    return f"{where} is {state}{error}"
+
+
+def _last_line(error: Any) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else "no reason given"
 
 
 def trouble(event: Event) -> str | None:
@@ -72,8 +76,9 @@ def trouble(event: Event) -> str | None:
     kind = event["event"]
     if kind == "alert":
         return str(event.get("message", ""))
-    error = next((str(event[key]) for key in ("error", "message", "reason") if event.get(key)), "")
-    error = error.strip().splitlines()[-1] if error.strip() else "no reason given"
+    if kind == "executor":
+        return executor(event) if event.get("state") == "lost" else None
+    error = _last_line(event.get("error") or event.get("message") or event.get("reason") or "")
     if kind == "quarantined":
         return f"generation {event['generation']}, row {event.get('row')} is set aside: {error}"
     if kind == "failure":

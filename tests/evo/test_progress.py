@@ -99,6 +99,21 @@ def test_the_last_few_troubles_are_kept_and_all_are_counted() -> None:
     assert [line[-5:] for line in status.troubles] == ["bad 5", "bad 6", "bad 7", "bad 8"]
 
 
+def test_where_evaluations_are_carried_out_follows_the_executors() -> None:
+    status = status_after(Clock(), started(), event("executor", name="in_process", state="ready", workers=1))
+    assert (status.place, status.workers) == ("evaluating in this process", 1)
+    status.update(event("executor", name="ray", state="starting", workers=0))
+    assert status.place == "evaluating in this process, Ray is starting"
+    status.update(event("executor", name="ray", state="ready", workers=2))
+    assert (status.place, status.workers) == ("evaluating in 2 Ray workers", 2)
+    status.update(event("executor", name="ray", state="lost", workers=1, worker=0))
+    assert status.place == "evaluating in 2 Ray workers"
+    status.update(event("executor", name="ray", state="lost", workers=0, error="Traceback\nno node is left"))
+    status.update(event("executor", name="in_process", state="ready", workers=1))
+    assert status.place == "evaluating in this process"
+    assert status.troubles == ("Ray worker 0 is lost, 1 worker left", "Ray is lost: no node is left")
+
+
 # --------------------------------------------------------------------------------------------- plain lines
 
 
@@ -236,8 +251,8 @@ def test_the_live_display_shows_the_run_at_a_glance() -> None:
     display = Terminal(io.StringIO())
     assert "preparing" in frame(display)
     display(started(generations=50))
-    display(event("executor", name="ray", state="starting", workers=2))
-    assert "Ray is starting (2 workers)" in frame(display)
+    display(event("executor", name="ray", state="starting", workers=0))
+    assert "Ray is starting" in frame(display)
     display(event("executor", name="ray", state="ready", workers=2))
     display(generation(10, 5.0))
     display(event("improved", 10, objective=27600.0, feasible=True, gap=0.033))
