@@ -11,6 +11,8 @@ from evo.events import Event
 from . import text
 
 SHOWN_TROUBLES = 4
+TROUBLE_SECONDS = 60.0
+"""A trouble is shown for so long; `events.jsonl` keeps it."""
 
 
 class Status:
@@ -33,8 +35,7 @@ class Status:
         self.workers: int | None = None
         self.checkpoint: tuple[int, float] | None = None
         """Generation of the last checkpoint, and when it was saved by this clock."""
-        self.troubles: tuple[str, ...] = ()
-        """The last few lines of trouble."""
+        self._troubles: tuple[tuple[float, str], ...] = ()
         self.retries = 0
         self.quarantined = 0
         self.finished: Mapping[str, Any] | None = None
@@ -78,7 +79,7 @@ class Status:
             self._seconds_at = None
         line = text.trouble(event)
         if line:
-            self.troubles = (*self.troubles, line)[-SHOWN_TROUBLES:]
+            self._troubles = (*self._troubles, (self._clock(), line))[-SHOWN_TROUBLES:]
 
     def _take_generation(self, event: Event) -> None:
         self.generation = int(event["generation"])
@@ -96,6 +97,16 @@ class Status:
         self.objective = event.get("objective", self.objective)
         self.feasible = bool(event.get("feasible", self.feasible))
         self.gap = event.get("gap", self.gap)
+
+    @property
+    def troubles(self) -> list[str]:
+        """The last few lines of trouble that are not old."""
+        return [line for since, line in self._troubles if self._clock() - since < TROUBLE_SECONDS]
+
+    @property
+    def preparing(self) -> str:
+        """What is awaited before the first evaluation, in words."""
+        return self._coming or "preparing"
 
     @property
     def place(self) -> str:

@@ -70,7 +70,7 @@ class Terminal(Display):
             table.add_row("problem", Text(status.problem))
             table.add_row("optimizer", f"{run.get('optimizer', '')}, seed {run.get('seed')}")
         if not status.started:
-            self._spinner.update(text=Text(status.place or "preparing"))
+            self._spinner.update(text=Text(status.preparing))
             table.add_row("", self._spinner)
         else:
             self._add_progress(table)

@@ -94,9 +94,12 @@ def test_the_last_generation_told_twice_does_not_show_a_speed_of_zero() -> None:
 
 
 def test_the_last_few_troubles_are_kept_and_all_are_counted() -> None:
-    status = status_after(Clock(), *(event("quarantined", i, row=i, error=f"bad {i}") for i in range(9)))
+    clock = Clock()
+    status = status_after(clock, *(event("quarantined", i, row=i, error=f"bad {i}") for i in range(9)))
     assert status.quarantined == 9
     assert [line[-5:] for line in status.troubles] == ["bad 5", "bad 6", "bad 7", "bad 8"]
+    clock.now += 61.0
+    assert status.troubles == []
 
 
 def test_where_evaluations_are_carried_out_follows_the_executors() -> None:
@@ -111,7 +114,7 @@ def test_where_evaluations_are_carried_out_follows_the_executors() -> None:
     status.update(event("executor", name="ray", state="lost", workers=0, error="Traceback\nno node is left"))
     status.update(event("executor", name="in_process", state="ready", workers=1))
     assert status.place == "evaluating in this process"
-    assert status.troubles == ("Ray worker 0 is lost, 1 worker left", "Ray is lost: no node is left")
+    assert status.troubles == ["Ray worker 0 is lost, 1 worker left", "Ray is lost: no node is left"]
 
 
 # --------------------------------------------------------------------------------------------- plain lines
