@@ -8,7 +8,7 @@ The rules, in order:
 3. A chunk that failed twice is split. Where it is known which rows were under way, those are evaluated alone first, and
    the other blocks go on as they are; else every row is evaluated alone, all at once.
 4. A row that fails alone is quarantined after `max_retries` failures. The loss of a process or a machine counts only
-   where the row was alone; what else the row's chunks failed of counts too; the same exception twice is enough.
+   where the row was alone; what else its chunk failed of counts too; the same exception twice is enough.
 5. A block whose rows were all examined is evaluated again whole, with a stand-in for each quarantined row; so a fault
    that was transient leaves no trace. A block that goes on failing, though twice no row of it failed alone, is itself
    the poison, and is given up.
@@ -44,7 +44,7 @@ class Record:
     strikes: list[FailureEvent] = field(default_factory=list)
     """Failures that may be the chunk's own."""
     inherited: int = 0
-    """Strikes of the chunk that this one is a part of, without losses of processes."""
+    """Strikes of the chunk that this one is a part of, see `_evidence`."""
     moves: int = 0
     """Failures that were certainly not its own."""
     expiries: int = 0
@@ -325,15 +325,26 @@ class Casebook:
         return [chunk.rows[at : at + block] for at in range(0, len(chunk.rows), block)]
 
     def _inherit(self, part: Chunk, record: Record, *, suspect: bool) -> None:
-        evidence = record.inherited + sum(strike.kind not in LOSSES for strike in record.strikes)
+        """Open the part's record, with what its chunk's failures say against it."""
         self._records[part] = Record(
             record.case,
-            inherited=evidence,
+            inherited=record.inherited + _evidence(part.active[0], record.strikes) if suspect else 0,
             expiries=record.expiries,
             suspect=suspect,
             slots=dict(record.slots),
             nodes=dict(record.nodes),
         )
+
+
+def _evidence(row: int, strikes: Sequence[FailureEvent]) -> int:
+    """What the failures of a row's chunk count against it: each that points at this row, and one for all the others.
+
+    The loss of a process counts nothing. Others count only once: they point at some row, but most likely not at this.
+    """
+    own = [strike for strike in strikes if strike.kind not in LOSSES]
+    pointing = sum(strike.suspects == (row,) for strike in own)
+    vague = any(not strike.suspects or (row in strike.suspects and len(strike.suspects) > 1) for strike in own)
+    return pointing + vague
 
 
 def _suspects(chunk: Chunk, strikes: Sequence[FailureEvent]) -> set[int]:

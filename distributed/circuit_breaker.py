@@ -139,11 +139,11 @@ class CircuitBreaker:
 
     def forgive(self, cause: Hashable) -> None:
         """Take back the failures of `cause`; a breaker that is open only because of them closes."""
+        self._forget()
         kept = deque(failure for failure in self._failures if failure[1] != cause)
         if len(kept) == len(self._failures):
             return
         self._failures = kept
-        self._forget()
         if self._opened_at is not None and not self._forced and len(self._failures) <= self.max_failures:
             self._reset()
 
