@@ -1,0 +1,6 @@
+"""``python -m evo``: the command line."""
+
+from evo.cli import main
+
+if __name__ == "__main__":
+    main()
