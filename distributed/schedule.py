@@ -181,22 +181,19 @@ class Schedule:
 
     def next_call(self, now: float) -> Call | None:
         """The next call to make, if there is work and a slot for it; the caller makes it."""
-        if not self._queues:
-            return None
-        slot = min(self._queues, key=lambda s: (len(self._queues[s]), s))
-        queue = self._queues[slot]
-        if not queue:
-            chunk = self._retry_for(slot) or self._cut() or self._straggler(slot, now)
-        elif len(queue) < QUEUED_PER_SLOT and self._plenty():
-            chunk = self._cut()
-        else:
-            return None
-        if chunk is None:
-            return None
-        call = Call(next(self._ids), chunk, slot, now, None if queue else now)
-        queue.append(call)
-        chunk.copies += 1
-        return call
+        for slot, queue in sorted(self._queues.items(), key=lambda item: (len(item[1]), item[0])):
+            if not queue:
+                chunk = self._retry_for(slot) or self._cut() or self._straggler(slot, now)
+            elif len(queue) < QUEUED_PER_SLOT and self._plenty():
+                chunk = self._cut()
+            else:
+                return None
+            if chunk is not None:
+                call = Call(next(self._ids), chunk, slot, now, None if queue else now)
+                queue.append(call)
+                chunk.copies += 1
+                return call
+        return None
 
     def delivered(self, call: Call, result: ChunkResult, now: float) -> bool:
         """A reply has come. False: its chunk was done already, by another copy or since the batch was dropped."""
