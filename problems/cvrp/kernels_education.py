@@ -49,6 +49,7 @@ class Room(NamedTuple):
     insertion_cost: npt.NDArray[Any]
     insertion_place: npt.NDArray[np.int32]
     adjacent: npt.NDArray[np.int32]
+    near_route: npt.NDArray[np.int32]
     order: npt.NDArray[np.int32]
     route_order: npt.NDArray[np.int32]
     sums: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
@@ -82,6 +83,7 @@ def education_room(matrix: npt.NDArray[Any], demand: npt.NDArray[np.int64], rout
         insertion_cost=np.zeros((n, routes, ENTRY), wide),
         insertion_place=np.zeros((n, routes, ENTRY), np.int32),
         adjacent=np.zeros((routes, routes), np.int32),
+        near_route=np.zeros((n, routes), np.int32),
         order=np.zeros(n - 1, np.int32),
         route_order=np.zeros(routes, np.int32),
         sums=(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64)),
@@ -119,6 +121,7 @@ def make_search(room: Any, matrix: Any, neighbours: Any, capacity: Any, penalty:
         insertion_cost=pointer_to(room.insertion_cost),
         insertion_place=pointer_to(room.insertion_place),
         least=pointer_to(room.least),
+        near_route=pointer_to(room.near_route),
     )
 
 

@@ -427,7 +427,7 @@ def improve_by_reconnection(s: Any, u: Any, v: Any) -> Any:
     return False
 
 
-@kernel
+@inlined
 def improve_pair(s: Search, u: Any, v: Any) -> Any:
     """Make the first move between customers u and v that gains, or between u and v's depot where v comes first."""
     t = target(s, u, v)

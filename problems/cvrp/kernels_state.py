@@ -19,8 +19,8 @@ NODE_RECORD = 8
 SIZE, MODIFIED, SWAP_STAR_TESTED, GAINS_KNOWN = 0, 1, 2, 3
 ROUTE_RECORD = 4
 # Counters: the number of moves made so far is the clock; the first empty route, R where there is none.
-TIME, EMPTY = 0, 1
-COUNTERS = 2
+TIME, EMPTY, PHASE = 0, 1, 2
+COUNTERS = 3
 
 
 class Search(NamedTuple):
@@ -45,6 +45,7 @@ class Search(NamedTuple):
     gain: Any  # (n,) change of distance when the node leaves its route
     insertion_cost: Any  # (n, R, 4), see kernels_swap_star
     insertion_place: Any  # (n, R, 4) int32
+    near_route: Any  # (n, R) int32: the last phase of SWAP* in which the customer had a near one in the route
     least: Any  # (n,) bound per node, see kernels_swap_star
 
 

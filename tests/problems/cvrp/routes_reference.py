@@ -1,4 +1,4 @@
-"""Slow and obviously right: solutions as lists of routes, moves as list operations, costs summed anew; and random ones."""
+"""Slow and obviously right: solutions as lists of routes, moves as list operations, costs summed anew."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Case:
 
 
 def instance_matrix(rng: np.random.Generator, n: int, dtype: Any, kind: str) -> np.ndarray:
-    """A symmetric matrix: of points in the plane (many of them ties), or of numbers that keep no triangle inequality."""
+    """A symmetric matrix: of points in the plane with many ties, or of numbers that keep no triangle inequality."""
     if kind == "plane":
         points = rng.integers(0, 12, (n, 2))
         matrix = np.hypot(*(points[:, None] - points).transpose(2, 0, 1))
@@ -67,7 +67,7 @@ def cases(draw: st.DrawFn, dtype: Any, most: int = 11) -> Case:
     return Case(instance_matrix(rng, n, dtype, kind), demand, capacity, penalty, routes)
 
 
-# -- moves --------------------------------------------------------------------------------------------------------------
+# -- moves ----------------------------------------------------------------------------------------------------------
 
 
 def where(routes: Routes, place: Place) -> tuple[int, int]:
