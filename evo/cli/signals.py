@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -57,4 +58,16 @@ class SignalHandling:
         # Not through Python's own exit: that would wait for threads, and for whatever hangs.
         if sys.__stdout__ is not None and sys.__stdout__.isatty():
             os.write(sys.__stdout__.fileno(), _SHOW_CURSOR)
-        os._exit(INTERRUPTED if self._saved() else FAILED)
+        code = INTERRUPTED if self._saved() else FAILED
+        _end_children()
+        os._exit(code)
+
+
+def _end_children() -> None:
+    """Nobody would end them any more: a private Ray cluster, programs that the user's code started."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                child.kill()

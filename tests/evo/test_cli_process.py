@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 EVO = [sys.executable, "-c", "from evo.cli import main; main()"]
 
 MODULE = '''
-import sys, time
+import os, subprocess, sys, time
 import evo
 
 class Slow(evo.Problem):
@@ -36,7 +37,10 @@ class Slow(evo.Problem):
 class Deaf(Slow):
     """Does not hear the first signal."""
     def evaluate(self, x):
-        open("entered", "w").close()
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        with open("child", "w") as file:
+            file.write(str(child.pid))
+        os.rename("child", "entered")
         while True:
             try:
                 time.sleep(60)
@@ -117,7 +121,9 @@ def test_a_signal_saves_and_ends_with_75_and_resume_ends_as_if_nothing_had_been(
     assert final["generations"] == 40
 
 
-def test_a_second_signal_leaves_at_once(start: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+def test_a_second_signal_leaves_at_once_and_leaves_no_process_behind(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
     process = start("run", "deaf.yaml", "--output", "run")
     wait_until((tmp_path / "entered").exists)  # before that, the first signal alone would do
     process.send_signal(signal.SIGINT)
@@ -127,6 +133,8 @@ def test_a_second_signal_leaves_at_once(start: Callable[..., subprocess.Popen[st
     process.send_signal(signal.SIGINT)
     process.wait(timeout=5)
     assert process.returncode == 75
+    child = int((tmp_path / "entered").read_text())
+    wait_until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE, 5)
 
 
 def test_json_lines_are_alone_on_standard_output(start: Callable[..., subprocess.Popen[str]]) -> None:
