@@ -75,6 +75,7 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
             "label": registry.problem_label(problem),
             "spec": parts.spec,
             "space": problem.space.to_spec(),
+            "maximize": problem.maximize,
             "function": problem.flags() if isinstance(problem, FunctionProblem) else None,
         },
         **checkpoints.snapshot(moving),

@@ -433,6 +433,13 @@ def test_inspect_shows_a_run_from_its_folder_or_a_file_alike(finished: Path) -> 
         assert expected in text
 
 
+def test_inspect_shows_what_is_maximised_in_the_users_sense() -> None:
+    write("p.yaml", "problem: {type: onemax, bits: 20}\nstop: {generations: 2}\nworkers: 0\n")
+    assert evo_("run", "p.yaml", "--output", "run").exit_code == 0
+    objective = json.loads(Path("run/result.json").read_text())["objective"]
+    assert json.loads(evo_("inspect", "run", "--json").stdout)["best"] == objective > 0
+
+
 def test_inspect_names_damaged_files_that_it_passed_over(finished: Path, tmp_path: Path) -> None:
     newest = json.loads(evo_("inspect", str(finished), "--json").stdout)["file"]
     good, bad = tmp_path / "gen-00000001.msgpack", tmp_path / "gen-00000002.msgpack"
