@@ -1,8 +1,9 @@
 """How the kernels are compiled: one decorator for inner kernels, one for entry points, and where machine code is kept.
 
 Only entry points are cached: their cached code holds every kernel that they call. Numba does not notice that a kernel
-in another file changed, so the cache folder's name is a hash of the sources of all kernels, of the versions of numba
-and NumPy, and of the CPU. Each cached file carries a checksum: a damaged one is compiled again, never run.
+in another file changed, so the cache folder's name is a hash of an entry point's own file, of all files of this folder
+that it imports from, of the versions of numba and NumPy, and of the CPU. Each cached file carries a checksum: a damaged
+one is compiled again, never run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import importlib
 import os
 import pickle
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,6 +29,8 @@ import numpy as np
 caching: Any = importlib.import_module("numba.core.caching")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_RELATIVE_IMPORT = re.compile(r"^from \.(\w+) import", re.MULTILINE)
 
 # error_model: no test for a division by zero; boundscheck is off whatever NUMBA_BOUNDSCHECK says, raw loads have none.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False}
@@ -52,35 +56,46 @@ def entry(function: Function) -> Function:
 
 
 @functools.cache
-def cache_folder() -> Path:
-    """The folder of this version's machine code.
+def cache_folder(module: str) -> Path:
+    """The folder of the machine code made from a module of this folder, such as ``kernels_education``.
 
     Below ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``; the first that can be written, or at last the
     folder for temporary files, under a name of this user's.
     """
+    name = f"{module}-{_fingerprint(module)}"
     places = [
         (os.environ.get("NUMBA_CACHE_DIR"), ""),
         (os.environ.get("XDG_CACHE_HOME"), "evo"),
         (os.path.expanduser("~/.cache"), "evo"),
     ]
     for root, below in places:
-        if root and os.path.isabs(root):
-            folder = Path(root, below, f"kernels-{_fingerprint()}")
-            if _writable(folder):
-                return folder
+        if root and os.path.isabs(root) and _writable(folder := Path(root, below, name)):
+            return folder
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir(), f"evo-{user}", f"kernels-{_fingerprint()}")
+    return Path(tempfile.gettempdir(), f"evo-{user}", name)
 
 
-def _fingerprint() -> str:
-    """A hash of all that compiled code depends on."""
+def _fingerprint(module: str) -> str:
+    """A hash of all that the module's compiled code depends on."""
     digest = hashlib.blake2b(digest_size=10)
-    here = Path(__file__)
-    for path in sorted([here, *here.parent.glob("kernels_*.py")]):
+    for path in sources(module):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     cpu = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), os.environ.get("NUMBA_CPU_NAME", ""))
     digest.update(repr((numba.__version__, np.__version__, sys.version, cpu)).encode())
     return digest.hexdigest()
+
+
+def sources(module: str) -> list[Path]:
+    """The module's file and, over any number of steps, those that it imports from by ``from .name import``, sorted."""
+    here = Path(__file__).parent
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _RELATIVE_IMPORT.findall((here / f"{name}.py").read_text(encoding="utf-8"))
+    return [here / f"{name}.py" for name in sorted(found)]
 
 
 def _writable(folder: Path) -> bool:
@@ -96,17 +111,17 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
     """Tells numba to keep every function in `cache_folder`; the folder's name says what the code was made from."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._name = function.__qualname__
+        self._folder = cache_folder(function.__module__.rpartition(".")[2])
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> _Locator:
         return cls(function)
 
     def get_cache_path(self) -> str:
-        return str(cache_folder())
+        return str(self._folder)
 
     def get_source_stamp(self) -> str:
-        return cache_folder().name
+        return self._folder.name
 
     def get_disambiguator(self) -> None:
         return None
@@ -161,12 +176,12 @@ class _CheckedCache(caching.FunctionCache):  # type: ignore[misc]
                 super().save_overload(sig, data)
 
 
-def mark_cached(what: str) -> None:
-    """Note in the cache folder that some kernels were compiled, for `kernels_cached`."""
+def mark_cached(module: str, what: str) -> None:
+    """Note that a module's entry points were compiled for some types, for `kernels_cached`."""
     with contextlib.suppress(OSError):
-        (cache_folder() / f"{what}.compiled").touch()
+        (cache_folder(module) / f"{what}.compiled").touch()
 
 
-def kernels_cached(what: str) -> bool:
-    """Whether kernels need not be compiled, as far as a look at the cache folder can tell; never loads or compiles."""
-    return (cache_folder() / f"{what}.compiled").is_file()
+def kernels_cached(module: str, what: str) -> bool:
+    """Whether nothing has to be compiled, as far as a look at the cache folder can tell; never loads or compiles."""
+    return (cache_folder(module) / f"{what}.compiled").is_file()

@@ -45,7 +45,7 @@ class Education:
         tiny = Education(Instance(name="tiny", demands=demands, capacity=2, distances=matrix), 1)
         rows: dict[str, np.ndarray] = {"tour": np.array([[1, 2, 3]], np.int32), "row": np.zeros(1, np.int64)}
         tiny.evaluate(rows, {"seed": 0, "generation": 0, "penalty": 1.0})
-        mark_cached(f"education-{dtype.name}")
+        mark_cached("kernels_education", dtype.name)
 
     def evaluate(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
         from .kernels_education import educate, education_room

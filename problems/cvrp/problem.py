@@ -85,7 +85,7 @@ class CVRP(Problem):
         return Stop(time=60)
 
     def notice(self) -> str | None:
-        if kernels_cached(f"education-{'int32' if self.instance.integral else 'float64'}"):
+        if kernels_cached("kernels_education", "int32" if self.instance.integral else "float64"):
             return None
         return "compiling kernels, once (about half a minute)"
 
