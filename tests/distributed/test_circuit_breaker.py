@@ -103,6 +103,15 @@ def test_forgiving_the_cause_closes_it_unless_enough_else_is_left(breaker: Circu
     assert breaker.state is BreakerState.OPEN
 
 
+def test_forgiving_what_left_the_window_long_ago_does_not_close_it(breaker: CircuitBreaker, clock: Clock) -> None:
+    for _ in range(4):
+        breaker.failure("poison")
+    clock.now += WINDOW + 1.0
+    breaker.acquire()
+    breaker.forgive("poison")
+    assert breaker.probing
+
+
 def test_one_that_was_opened_by_hand_is_closed_by_hand_or_by_a_probe(breaker: CircuitBreaker, clock: Clock) -> None:
     breaker.failure("poison")
     breaker.open()

@@ -338,6 +338,20 @@ def test_a_row_that_overran_its_timeout_twice_is_quarantined_when_it_does_so_alo
     assert fail(manager, chunk_of(2, probe=True), TIMEOUT, "s0").action is Action.QUARANTINE
 
 
+def test_overrun_timeouts_do_not_make_a_later_loss_count_more() -> None:
+    manager, _, _ = manager_with(2, evaluation_timeout=10.0)
+    split_block(manager, TIMEOUT, suspects=[2])
+    assert fail(manager, chunk_of(2, probe=True), CRASH, "s0").action is Action.RETRY
+
+
+def test_a_chunk_of_one_row_blocks_is_split_into_chunks_whose_results_count() -> None:
+    manager, _, _ = manager_with(2)
+    manager.batch_started(0, 100, block=1)
+    fail(manager, chunk_of(0, 1, 2), CRASH, "s0", suspects=[1])
+    decision = fail(manager, chunk_of(0, 1, 2), CRASH, "s1", suspects=[1])
+    assert decision.parts == (chunk_of(1), chunk_of(0, 2))
+
+
 def test_a_row_of_which_it_is_not_known_that_it_was_under_way_gets_one_try_more() -> None:
     manager, _, _ = manager_with(2, evaluation_timeout=10.0)
     split_block(manager, TIMEOUT)
@@ -385,6 +399,33 @@ def test_a_block_that_fails_though_no_row_of_it_does_is_given_up_after_two_acqui
         clock.now += 60.0
         assert decision.action is (Action.SPLIT, Action.QUARANTINE)[round_]
     assert [failure.row for failure in decision.quarantined] == [0, 1, 2, 3]
+
+
+def test_a_block_that_lost_a_row_is_examined_afresh() -> None:
+    manager, clock, _ = manager_with(2, max_restarts=99)
+    split_block(manager)
+    failure = RowFailure(2, "evaluation_error", "ValueError: 2")
+    for row in (0, 1, 3):
+        deliver(manager, chunk_of(row, probe=True), "s0")
+    (block,) = deliver(manager, chunk_of(2, probe=True), "s0", given_up=[failure]).parts
+    for expected in (Action.SPLIT, Action.SPLIT, Action.QUARANTINE):
+        fail(manager, block, CRASH, "s0")
+        clock.now += 60.0
+        decision = fail(manager, block, CRASH, "s1")
+        clock.now += 60.0
+        assert decision.action is expected
+        for part in decision.parts:
+            deliver(manager, part, "s0")
+    assert [failure.row for failure in decision.quarantined] == [0, 1, 3]
+
+
+def test_a_row_quarantined_before_is_not_counted_again_with_its_block() -> None:
+    manager, _, _ = manager_with(2)
+    split_block(manager, suspects=[2])
+    failure = RowFailure(2, "evaluation_error", "ValueError: 2")
+    (block,) = deliver(manager, chunk_of(2, probe=True), "s0", given_up=[failure]).parts
+    deliver(manager, block, "s0", given_up=[failure, RowFailure(3, "evaluation_error", "ValueError: 3")])
+    assert manager.metrics.rows_quarantined == 2
 
 
 def test_a_row_that_the_worker_itself_found_guilty_alone_is_excluded() -> None:
@@ -477,6 +518,35 @@ def test_when_every_breaker_is_open_the_least_bad_slot_is_probed_at_once() -> No
     assert manager.usable_slots() == ["s2"]
 
 
+def test_a_node_is_shut_when_more_than_three_of_its_slots_are_and_not_for_scattered_failures() -> None:
+    manager, clock, _ = manager_with(8, breaker_failures=3)
+    manager.batch_started(0, 1000)
+    node = manager.registry.nodes["n0"].breaker
+    for slot in range(8):  # three failures in each of eight slots: normal on a large machine
+        for row in range(3):
+            fail(manager, chunk_of(10 * slot + row), CRASH, f"s{slot}")
+            clock.now += 60.0
+            restart(manager, f"s{slot}")
+            deliver(manager, chunk_of(500 + 10 * slot + row), f"s{slot}")
+    assert node.failures == 0
+    for slot in range(4):
+        assert not node.is_open()
+        fail(manager, chunk_of(900 + slot), CRASH, f"s{slot}")
+    assert node.is_open()
+
+
+@pytest.mark.parametrize("kind", [HEAD_LOST, NODE_LOST])
+def test_a_probe_that_ends_with_no_word_on_the_slot_can_be_given_again(kind: FailureType) -> None:
+    manager, clock, _ = manager_with(2, nodes=2)
+    manager.batch_started(0, 100)
+    breaker = manager.registry.workers["s0"].breaker
+    breaker.open()
+    clock.now += 300.0
+    fail(manager, chunk_of(0), kind, "s0")
+    assert not breaker.probing
+    assert breaker.admits()
+
+
 def test_an_open_breaker_of_a_node_bars_all_its_slots() -> None:
     manager, clock, told = manager_with(4, nodes=2)
     for _ in range(4):
@@ -525,12 +595,13 @@ def test_a_failure_is_counted_once_though_it_is_seen_twice() -> None:
     manager.chunk_started(chunk, "s0")
     manager.chunk_failed(chunk, CRASH, slot="s0")
     manager.worker_lost("s0", CRASH)
-    assert len(manager.registry.workers["s0"].blame) == 1
+    worker = manager.registry.workers["s0"]
+    assert (len(worker.blame), worker.failures, worker.breaker.failures) == (1, 1, 1)
     assert manager.metrics.actor_failures_cumulative["worker"] == 1
 
 
 def test_one_poisonous_row_does_not_use_up_the_restarts_of_a_single_worker() -> None:
-    manager, clock, _ = manager_with(1)
+    manager, clock, _ = manager_with(1, max_restarts=1)
     simulation = Simulation(
         manager, clock, size=64, block=8, chunk=32, poison={13: CRASH}, names_the_row=False
     )  # fmt: skip
@@ -727,6 +798,7 @@ def test_nothing_is_remembered_of_a_batch_that_is_over() -> None:
         poison = {5: CRASH, 17: RAISED, 30: OOM}
         Simulation(manager, clock, size=48, block=4, chunk=16, poison=poison, names_the_row=True).run()
     book = manager._casebook
+    assert len(book._judged) == 1
     left = [book._batches, book._records, book._inquests, book._innocent, book._acquittals]
     assert left == [{}, {}, {}, {}, {}]
 
