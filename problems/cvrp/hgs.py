@@ -239,9 +239,9 @@ class HybridGeneticSearch(Optimizer):
         groups = []
         for sub in range(2):
             count = int(members.size[sub])
-            groups.append(
-                {name: getattr(members, name)[sub, :count] for name in ("tours", "offsets", "distance", "excess")}
-            )
+            group = {name: getattr(members, name)[sub, :count] for name in ("tours", "offsets", "distance", "excess")}
+            # Broken pairs are counted from the side of the later comer, and the slots do not tell who that was.
+            groups.append({**group, "broken": members.broken[sub, :count, :count]})
         best = self._best
         return {
             **{name: getattr(self, name) for name in _SCALARS},
@@ -254,7 +254,9 @@ class HybridGeneticSearch(Optimizer):
         try:
             for name, kind in _SCALARS.items():
                 setattr(self, name, kind(state[name]))
-            for sub, group in enumerate((state["feasible_members"], state["infeasible_members"])):
+            groups = state["feasible_members"], state["infeasible_members"]
+            matrices = [group["broken"] for group in groups]
+            for sub, group in enumerate(groups):
                 count = len(group["tours"])
                 for name in ("tours", "offsets", "distance", "excess"):
                     getattr(self.members, name)[sub, :count] = group[name]
@@ -266,6 +268,8 @@ class HybridGeneticSearch(Optimizer):
                 f"optimizer.state: expected the state of hgs on this instance, found {error}"
             ) from error
         rebuild(self.members)
+        for sub, broken in enumerate(matrices):
+            self.members.broken[sub, : len(broken), : len(broken)] = broken
 
 
 _SCALARS: dict[str, type[int] | type[float]] = {
