@@ -53,20 +53,13 @@ def make_executor(
         return InProcessExecutor()
     from .handover import HandoverExecutor
     from .ray_executor import RayExecutor
-    from .schedule import Limits
 
     count = None if workers == "auto" else int(workers)
     if count is None and address is None:
         count = available_cores()
         if count == 1 and builtin and not wait:  # a worker on the only core would take it from this process
             return InProcessExecutor()
-    limits = Limits(
-        floor=config.deadline_floor,
-        multiple=config.deadline_factor,
-        evaluation_timeout=config.evaluation_timeout,
-        max_retries=config.max_retries,
-    )
-    ray = RayExecutor(count, address, limits=limits, max_restarts=config.max_restarts)
+    ray = RayExecutor(count, address, config)
     on_cluster_loss = config.on_cluster_loss or ("local" if builtin else "stop")
     if not builtin and on_cluster_loss != "local":
         return ray

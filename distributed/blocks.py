@@ -49,23 +49,22 @@ def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty:
     Parameters
     ----------
     rows
-        The chunk's rows; it begins at a multiple of `evaluator.block` in its batch.
+        The rows of whole blocks.
     guilty
-        Offsets of rows that must not be evaluated, since they kill whoever does; only where the chunk is one block.
-        They get placeholders and no `RowFailure`: whoever condemned them reports them.
+        Offsets of rows that must not be evaluated, since they kill whoever does. They get placeholders and no
+        `RowFailure`: whoever condemned them reports them. No block consists of such rows alone.
     """
     began = perf_counter()
-    if guilty:
-        found = evaluate_block(evaluator, _stand_ins(rows, guilty), context)
-        _put_placeholders(evaluator, rows, context, found, guilty)
-        found.failures = list({failure.row: failure for failure in found.failures}.values())  # a stand-in's is a double
-        found.seconds = perf_counter() - began
-        return found
-    count, block = len(rows["row"]), evaluator.block
-    results = [
-        evaluate_block(evaluator, {name: array[at : at + block] for name, array in rows.items()}, context)
-        for at in block_starts(count, block)
-    ]
+    block = evaluator.block
+    results = []
+    for at in block_starts(len(rows["row"]), block):
+        piece = {name: array[at : at + block] for name, array in rows.items()}
+        excluded = [offset - at for offset in guilty if at <= offset < at + block]
+        found = evaluate_block(evaluator, _stand_ins(piece, excluded) if excluded else piece, context)
+        if excluded:
+            _put_placeholders(evaluator, piece, context, found, excluded)
+            found.failures = list({f.row: f for f in found.failures}.values())  # a stand-in fails like its original
+        results.append(found)
     joined = join(results)
     joined.seconds = perf_counter() - began
     return joined

@@ -1,36 +1,43 @@
 """`RayExecutor`: batches evaluated by long-lived actors, whatever happens to them.
 
 This is the wait loop: it hands the schedule's calls to the slots' actors, takes replies as they come, kills what is
-beyond its deadline and replaces what has died. What to do is `Schedule`'s business, who is alive is `Slots`'.
+beyond its deadline and starts what is due. What to do is the `FaultToleranceManager`'s business, what is under way
+where is `Schedule`'s, the actors' life is `Slots`'.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from itertools import count as counter
 from time import monotonic, sleep
 from typing import Any
 
 from evo.errors import ExecutorError
 
-from .blocks import ChunkResult, contiguous, join
-from .executor import Batch, Evaluator, Interrupted, Listener, Outcome, RowFailure
+from .blocks import contiguous
+from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .failures import FailureType, classify
+from .fault_tolerance import FaultToleranceManager
+from .fault_tolerance_config import FaultToleranceConfig
 from .ray_start import RayCluster
-from .schedule import Call, Limits, Schedule
+from .ray_worker import versions
+from .schedule import Call, GivenUp, Schedule, put_placeholders
 from .shipping import pickled
-from .slots import START_SECONDS, Slot, Slots
+from .slots import Slot, Slots
 from .threads import OneThread
 
 _POLL_SECONDS = 0.1
 _CONNECT_SECONDS = 180.0
+_START_SECONDS = 300.0
+"""A worker that is not ready by then, while no other one is, is replaced: it may compile kernels first."""
 _LAGGARD_SECONDS = 20.0
 """How long the first ready worker waits for the others before the executor counts as ready."""
 
 _SENTENCES = {
-    "worker_crash": "its evaluation ends the worker's process",
-    "out_of_memory": "its evaluation needs more memory than there is",
-    "task_timeout": "its evaluation exceeds evaluation_timeout",
+    FailureType.WORKER_CRASH: "its evaluation ends the worker's process",
+    FailureType.OUT_OF_MEMORY: "its evaluation needs more memory than there is",
+    FailureType.TASK_TIMEOUT: "its evaluation exceeds evaluation_timeout",
+    FailureType.NODE_LOST: "its evaluation ends the node",
 }
 """What a row that was given up is told: the same words wherever it ran."""
 
@@ -44,23 +51,17 @@ class RayExecutor:
         How many; None: one per core of this machine, or of the cluster.
     address
         An existing cluster (``auto``, ``host:port``, ``ray://host:port``); None: a private one on this machine.
-    max_restarts
-        How often in a row a slot's worker is replaced.
+    config
+        What is tolerated.
     """
 
     name = "ray"
 
     def __init__(
-        self,
-        workers: int | None = None,
-        address: str | None = None,
-        *,
-        limits: Limits | None = None,
-        max_restarts: int = 3,
+        self, workers: int | None = None, address: str | None = None, config: FaultToleranceConfig | None = None
     ) -> None:
         self._workers = workers
-        self._limits = limits or Limits()
-        self._max_restarts = max_restarts
+        self._config = config or FaultToleranceConfig()
         self._cluster = RayCluster(address, workers)
         self._began = 0.0
         self._ray: Any = None
@@ -69,7 +70,7 @@ class RayExecutor:
         self._announced = False
         self._batches: dict[int, Batch] = {}
         self._order: deque[int] = deque()
-        self._numbers = counter()
+        self._last = -1
         self._calls: dict[Any, Call] = {}
         """By Ray's reference to the reply."""
         self._threads: OneThread | None = None
@@ -87,7 +88,8 @@ class RayExecutor:
         self._payload = pickled(evaluator)
         self._evaluator = evaluator
         self._listener = listener
-        self._schedule = Schedule(evaluator.block, self._placeholder, self._limits)
+        self._manager = FaultToleranceManager(self._config, clock=monotonic, listener=self._tell, versions=versions())
+        self._schedule = Schedule(self._manager, evaluator.block)
         self._threads = OneThread()
         self._began = monotonic()
         listener("executor", {"name": self.name, "state": "starting", "workers": 0})
@@ -109,7 +111,7 @@ class RayExecutor:
         if alive and self._first_ready is None:
             self._first_ready = now
         laggards = self._first_ready is not None and now - self._first_ready > _LAGGARD_SECONDS
-        if alive == len(slots.slots) or (alive and laggards):
+        if alive == len(slots.by_id) or (alive and laggards):
             self._announced = True
             self._listener("executor", {"name": self.name, "state": "ready", "workers": alive})
         return self._announced
@@ -118,9 +120,9 @@ class RayExecutor:
         import ray
 
         self._ray = ray
-        wanted = self._workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        self._slots = Slots(ray, self._payload, wanted, self._max_restarts)
-        for slot in self._slots.slots:
+        self._slots = Slots(ray, self._payload, self._workers)
+        for slot in self._slots.by_id.values():
+            self._manager.slot_added(slot.id, slot.node)
             self._slots.start(slot, monotonic())
 
     def _live_slots(self) -> Slots:
@@ -131,7 +133,7 @@ class RayExecutor:
     # Batches
 
     def submit(self, batch: Batch) -> None:
-        number = next(self._numbers)
+        number = self._last = max(batch.generation, self._last + 1)
         self._batches[number] = contiguous(batch)
         self._order.append(number)
         self._schedule.add(number, len(batch))
@@ -144,23 +146,30 @@ class RayExecutor:
                 if should_stop():
                     raise Interrupted
                 self._poll(_POLL_SECONDS)
+        except GivenUp as verdict:
+            self._drop_batches()
+            raise ExecutorError(str(verdict)) from None
         except BaseException:
             self._drop_batches()
             raise
-        results, retries = self._schedule.take(number)
         batch = self._batches.pop(number)
-        found = join(results)
-        return Outcome(found.arrays, found.failures, {self.name: len(batch)}, found.retries + retries, found.seconds)
+        found = self._schedule.take(number)
+
+        def placeholder(rows: list[int]) -> dict[str, Any]:
+            return self._evaluator.placeholder({name: a[rows] for name, a in batch.rows.items()}, batch.context)
+
+        arrays = put_placeholders(found.arrays, found.given_up, placeholder)
+        return Outcome(arrays, found.failures, {self.name: len(batch)}, found.retries, found.seconds)
 
     def workers_alive(self) -> int:
         return 0 if self._slots is None else self._slots.alive()
 
     def close(self) -> None:
         self._drop_batches()
+        self._calls.clear()
         if self._slots is not None:
             self._slots.close()
             self._slots = None
-        self._calls.clear()
         self._cluster.close()
         if self._threads is not None:
             self._threads.release()
@@ -172,34 +181,34 @@ class RayExecutor:
         self._batches.clear()
         self._order.clear()
 
-    def _placeholder(self, number: int, start: int, stop: int, failures: list[RowFailure]) -> ChunkResult:
-        batch = self._batches[number]
-        rows = {name: array[start:stop] for name, array in batch.rows.items()}
-        return ChunkResult(self._evaluator.placeholder(rows, batch.context), failures)
+    def _tell(self, kind: str, fields: dict[str, Any]) -> None:
+        if kind != "quarantined":  # told by whoever commits the generation, wherever it was evaluated
+            self._listener(kind, fields)
 
     # The loop
 
     def _poll(self, timeout: float) -> None:
         """Take what has come, waiting up to `timeout` seconds for the first; deal with the late; hand out work."""
-        self._dispatch()
         slots = self._live_slots()
-        starting = {slot.starting: slot for slot in slots.slots if slot.starting is not None}
-        waiting = [*starting, *self._calls]
-        if not waiting:
-            if not slots.alive():
-                raise ExecutorError(f"no worker is left: {self._last_error()}")
-            sleep(min(timeout, _POLL_SECONDS))
-            return
-        came, rest = self._ray.wait(waiting, num_returns=1, timeout=timeout)
-        if came and rest:
-            came += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
-        for reference in came:
-            if reference in starting:
-                self._started(starting[reference])
-            elif reference in self._calls:
-                self._replied(reference)
-        self._end_overdue()
+        self._restart_due(slots)
         self._dispatch()
+        starting = {slot.starting: slot for slot in slots.by_id.values() if slot.starting is not None}
+        waiting = [*starting, *self._calls]
+        if waiting:
+            came, rest = self._ray.wait(waiting, num_returns=1, timeout=timeout)
+            if came and rest:
+                came += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+            for reference in came:
+                if reference in starting:
+                    self._started(starting[reference])
+                elif reference in self._calls:  # not one of a slot that was lost a moment ago
+                    self._replied(reference)
+            self._end_overdue(slots)
+            self._dispatch()
+        elif self._manager.hopeless:
+            raise ExecutorError(self._manager.hopeless)
+        else:
+            sleep(min(timeout, _POLL_SECONDS))
 
     def _dispatch(self) -> None:
         if self._slots is None:
@@ -207,71 +216,55 @@ class RayExecutor:
         while (call := self._schedule.next_call(monotonic())) is not None:
             chunk = call.chunk
             batch = self._batches[chunk.batch]
-            rows = {name: array[chunk.start : chunk.stop] for name, array in batch.rows.items()}
-            guilty = [row - chunk.start for row in sorted(chunk.guilty)]
-            actor = self._slots.slots[call.slot].actor
+            first, last = chunk.rows[0], chunk.rows[-1]
+            index = slice(first, last + 1) if last - first == len(chunk.rows) - 1 else list(chunk.rows)
+            rows = {name: array[index] for name, array in batch.rows.items()}
+            guilty = [chunk.rows.index(row) for row in chunk.excluded]
+            actor = self._slots.by_id[call.slot].actor
             self._calls[actor.evaluate.remote(rows, dict(batch.context), guilty)] = call
+
+    def _restart_due(self, slots: Slots) -> None:
+        for name in self._manager.due_restarts():
+            self._manager.worker_starting(name)
+            slots.start(slots.by_id[name], monotonic())
 
     def _started(self, slot: Slot) -> None:
         try:
-            self._live_slots().is_ready(slot)
+            found = self._live_slots().is_ready(slot)
         except self._ray.exceptions.RayError as error:
-            self._lose(slot, _kind(error), _line(error))
-        else:
-            self._schedule.add_slot(slot.index)
+            self._lose(slot, classify(error), _line(error))
+            return
+        if self._manager.node_joined(slot.node, versions=found):
+            self._live_slots().end(slot)
+            self._manager.slot_retired(slot.id)
+            return
+        self._manager.worker_started(slot.id, pid=None if slot.process is None else slot.process.pid)
+        self._schedule.add_slot(slot.id)
 
     def _replied(self, reference: Any) -> None:
         call = self._calls.pop(reference)
-        slots = self._live_slots()
-        slot = slots.slots[call.slot]
         try:
             result = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:  # the worker lives
-            self._report("evaluation_error", _line(error), slot, call)
-            self._schedule.failed(call, monotonic(), "evaluation_error", _line(error))
+            self._schedule.failed(call, monotonic(), classify(error), _line(error), str(error))
         except self._ray.exceptions.RayError as error:
-            self._lose(slot, _kind(error), _line(error))
+            self._lose(self._live_slots().by_id[call.slot], classify(error), _line(error))
         else:
-            if self._schedule.delivered(call, result, monotonic()):
-                slots.delivered(call.slot)
+            self._schedule.delivered(call, result, monotonic())
 
-    def _end_overdue(self) -> None:
-        slots, now = self._live_slots(), monotonic()
-        for index in self._schedule.overdue(now):
-            self._lose(slots.slots[index], "task_timeout", "beyond its deadline")
-        for slot in slots.slots:
-            if slot.starting is not None and now - slot.started > START_SECONDS and not slots.alive():
-                self._lose(slot, "worker_crash", f"not ready within {START_SECONDS:.0f} s")
+    def _end_overdue(self, slots: Slots) -> None:
+        now = monotonic()
+        for name in self._schedule.overdue(now):
+            self._lose(slots.by_id[name], FailureType.TASK_TIMEOUT, "beyond its deadline")
+        for slot in slots.by_id.values():
+            if slot.starting is not None and now - slot.started > _START_SECONDS and not slots.alive():
+                self._lose(slot, FailureType.WORKER_CRASH, f"not ready within {_START_SECONDS:.0f} s")
 
-    def _lose(self, slot: Slot, kind: str, error: str) -> None:
-        """The slot's worker has died or must: end it, give its work to others, start the next one."""
-        slots, now = self._live_slots(), monotonic()
-        call = next((c for c in self._schedule.calls() if c.slot == slot.index), None)
-        self._calls = {ref: c for ref, c in self._calls.items() if c.slot != slot.index}
-        self._report(kind, error, slot, call)
-        slots.lose(slot, error)
-        self._schedule.lose_slot(slot.index, now, kind, _SENTENCES.get(kind, error))
-        for index in self._schedule.cleared:
-            slots.delivered(index)
-        self._schedule.cleared.clear()
-        if not slots.replace(slot, now):
-            self._listener(
-                "executor", {"name": self.name, "state": "lost", "workers": slots.alive(), "worker": slot.index}
-            )
-
-    def _report(self, kind: str, error: str, slot: Slot, call: Call | None) -> None:
-        fields: dict[str, Any] = {"kind": kind, "error": error, "worker": slot.index, "node": slot.node}
-        if call is not None and not call.chunk.done:
-            fields["rows"] = [call.chunk.start, call.chunk.stop]
-        self._listener("failure", fields)
-
-    def _last_error(self) -> str:
-        return next((slot.error for slot in self._live_slots().slots if slot.error), "none could be started")
-
-
-def _kind(error: BaseException) -> str:
-    out_of_memory = type(error).__name__ == "OutOfMemoryError" or "running low on memory" in str(error)
-    return "out_of_memory" if out_of_memory else "worker_crash"
+    def _lose(self, slot: Slot, kind: FailureType, detail: str) -> None:
+        """The slot's worker has died or must: end it, and give its work to others."""
+        self._calls = {reference: call for reference, call in self._calls.items() if call.slot != slot.id}
+        self._live_slots().end(slot)
+        self._schedule.lose_slot(slot.id, kind, _SENTENCES.get(kind, detail), detail)
 
 
 def _line(error: BaseException) -> str:

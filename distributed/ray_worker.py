@@ -20,7 +20,6 @@ def home() -> dict[str, Any]:
         "intruders": sorted({os.getcwd(), script} - {""}),
         "file": os.path.realpath(evo.__file__ or ""),
         "prefix": sys.prefix,
-        "version": _version(),
     }
 
 
@@ -45,12 +44,9 @@ class RayWorker:
         found, expected = os.path.realpath(evo.__file__ or ""), self._home["file"]
         if self._same_machine and found != expected:
             raise ImportError(f"workers import evo from {found}, the driver from {expected}")
-        if (version := _version()) != self._home["version"]:
-            raise ImportError(f"workers have evo {version}, the driver has {self._home['version']}")
 
         import cloudpickle
         import psutil
-        import ray
 
         from evo.distributed.blocks import evaluate_chunk
         from evo.distributed.threads import OneThread
@@ -62,7 +58,7 @@ class RayWorker:
         return {
             "pid": os.getpid(),
             "born": psutil.Process().create_time(),
-            "node": ray.get_runtime_context().get_node_id(),
+            "versions": versions(),
         }
 
     def evaluate(self, rows: dict[str, Any], context: dict[str, Any], guilty: list[int]) -> Any:
@@ -73,10 +69,14 @@ class RayWorker:
         return self._evaluate_chunk(self._evaluator, rows, context, guilty)
 
 
-def _version() -> str:
+def versions() -> dict[str, str]:
+    """What must be the same on every node, by `worker_registry.VERSIONS`: the same bits need the same code."""
     from importlib.metadata import PackageNotFoundError, version
 
-    try:
-        return version("evo-engine")
-    except PackageNotFoundError:  # run from a source tree that was not installed
-        return "unknown"
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name, distribution in (("ray", "ray"), ("numpy", "numpy"), ("numba", "numba"), ("evo", "evo-engine")):
+        try:
+            found[name] = version(distribution)
+        except PackageNotFoundError:  # a source tree that was not installed
+            found[name] = "none"
+    return found

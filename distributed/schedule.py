@@ -1,90 +1,64 @@
-"""`Schedule`: which chunk goes to which slot, and what becomes of it; a pure state machine with an injected clock.
+"""`Schedule`: which chunk is under way on which slot, and what is still to be done; it reads no clock and knows no Ray.
 
-It knows nothing of Ray. Slots are numbers; a call is one attempt of one chunk on one slot. The first reply per chunk
-counts. How a chunk is cut, where it runs and how often never shows in the results: chunks hold whole blocks, and
-results are put together in the batch's order.
-
-Poison. A chunk that was lost with two workers is split into its blocks, and a block into single rows that are only
-probed. A row that is lost alone time and again is given up; then the block is evaluated again in its original shape
-with stand-ins in the guilty places (see `blocks`). A deadline that was merely guessed never condemns: it doubles.
+It is the mechanism that obeys a `FaultToleranceManager`, in the loop that `decisions` describes. Batches are cut into
+chunks when a slot is free for them, by measured cost; a call is one attempt of one chunk on one slot; the first reply
+per chunk counts. How a chunk is cut, where it runs and how often never shows in the results: chunks hold whole blocks,
+and every row's result is put where the row was.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count as counter
+
+import numpy as np
 
 from .blocks import ChunkResult
 from .costs import CostModel
+from .decisions import Action, Chunk, Decision
 from .executor import RowFailure
+from .failures import FailureType
+from .fault_tolerance import FaultToleranceManager
 
 QUEUED_PER_SLOT = 2
 """One call runs, one waits: the slot need not wait for this process between them."""
-LOSSES_BEFORE_SPLIT = 2
-"""A chunk lost with this many workers is suspected itself."""
 STRAGGLER = 2.0
 """Times its expected seconds after which an idle slot duplicates a chunk …"""
 STRAGGLER_SECONDS = 0.5
 """… but never earlier than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a chunk may take, in seconds, and how often a row may be lost alone."""
-
-    floor: float = 10.0
-    """No deadline is shorter: machines stall."""
-    multiple: float = 10.0
-    """Deadline over the expected cost."""
-    unmeasured: float = 600.0
-    """The deadline while no chunk was ever delivered."""
-    evaluation_timeout: float | None = None
-    """What the user allows one evaluation."""
-    max_retries: int = 3
-    """A row lost alone this many times is given up."""
-
-
-@dataclass(eq=False, slots=True)
-class Chunk:
-    """Rows ``start <= row < stop`` of a batch, evaluated by one call."""
-
-    batch: int
-    start: int
-    stop: int
-    losses: int = 0
-    timeouts: int = 0
-    lost_on: set[int] = field(default_factory=set)
-    copies: int = 0
-    """Calls under way."""
-    done: bool = False
-    block: Chunk | None = None
-    """For a single row that is only probed: the block that it is of."""
-    probes: int = 0
-    """For a block whose rows are being probed: how many are still open."""
-    guilty: dict[int, RowFailure] = field(default_factory=dict)
-    """For a block whose rows were probed: those that were given up, by position in the batch."""
-    probed: bool = False
-
-    def __len__(self) -> int:
-        return self.stop - self.start
+UNMEASURED_SECONDS = 600.0
+"""A chunk's deadline while nothing is known of its cost and the user has set no `evaluation_timeout`."""
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One attempt. `since` is when it came to the head of its slot's queue, the earliest that it can be running."""
+    """One attempt of a chunk."""
 
-    id: int
     chunk: Chunk
-    slot: int
+    slot: str
     submitted: float
     since: float | None
+    """When it came to the head of its slot's queue, the earliest that it can be running; None while it waits there."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A chunk that has no result yet."""
+
+    copies: int = 0
+    """Calls under way."""
+    failed: bool = False
+    examined: bool = False
+    """Its rows were evaluated alone: each of them may take as long as the user allows one evaluation."""
 
 
 @dataclass(slots=True)
 class _Progress:
-    count: int
+    """A batch under way."""
+
+    filled: np.ndarray
+    """Rows that have a result or were given up, (n,) bool."""
     blocks: int
     """Blocks not yet cut into chunks …"""
     pieces: int = 0
@@ -92,10 +66,27 @@ class _Progress:
     cost: float | None = None
     """… as planned at this cost."""
     planned: bool = False
-    open: int = 0
-    """Chunks cut and not done."""
-    results: list[tuple[int, ChunkResult]] = field(default_factory=list)
+    results: list[tuple[tuple[int, ...], ChunkResult]] = field(default_factory=list)
+    given_up: list[RowFailure] = field(default_factory=list)
     retries: int = 0
+
+
+@dataclass(slots=True)
+class Finished:
+    """A batch's results: `arrays` hold all its rows, except that those in `given_up` were never evaluated."""
+
+    arrays: dict[str, np.ndarray]
+    """Empty where every row was given up."""
+    given_up: list[RowFailure]
+    """Rows that killed or hung their workers, ascending."""
+    failures: list[RowFailure]
+    """All failures, ascending by row: those, and the ones that workers saw and survived."""
+    retries: int
+    seconds: float
+
+
+class GivenUp(Exception):
+    """The manager's word that the run cannot go on."""
 
 
 class Schedule:
@@ -105,174 +96,227 @@ class Schedule:
     ----------
     block
         The evaluator's rows per block.
-    placeholder
-        ``placeholder(batch, start, stop, failures)``: the results that stand for rows given up.
     """
 
-    def __init__(
-        self,
-        block: int,
-        placeholder: Callable[[int, int, int, list[RowFailure]], ChunkResult],
-        limits: Limits | None = None,
-    ) -> None:
+    def __init__(self, manager: FaultToleranceManager, block: int) -> None:
         self.cost = CostModel()
-        self.cleared: set[int] = set()
-        """Slots that were lost with a chunk that turned out to be guilty itself; the reader empties it."""
+        self._manager = manager
         self._block = block
-        self._placeholder = placeholder
-        self._limits = limits or Limits()
         self._batches: dict[int, _Progress] = {}
         self._again: deque[Chunk] = deque()
-        self._queues: dict[int, deque[Call]] = {}
-        self._ids = counter()
+        """What is to be tried again, parts of what was split, and what was cut before a slot could take it."""
+        self._open: dict[Chunk, _Open] = {}
+        self._queues: dict[str, deque[Call]] = {}
 
-    # Batches
+    # ---- batches
 
     def add(self, batch: int, count: int) -> None:
         """Accept a batch of `count` rows; batches are served in the order added."""
-        self._batches[batch] = _Progress(count, -(-count // self._block))
+        self._manager.batch_started(batch, count, self._block)
+        self._batches[batch] = _Progress(np.zeros(count, dtype=np.bool_), -(-count // self._block))
 
     def complete(self, batch: int) -> bool:
-        progress = self._batches[batch]
-        return progress.blocks == 0 and progress.open == 0
+        """Whether every row has a result or was given up."""
+        return bool(self._batches[batch].filled.all())
 
-    def take(self, batch: int) -> tuple[list[ChunkResult], int]:
-        """A complete batch's results in the order of its rows, and how many retries it took."""
+    def take(self, batch: int) -> Finished:
+        """A complete batch's results; it is forgotten here."""
         progress = self._batches.pop(batch)
-        progress.results.sort(key=lambda found: found[0])
-        return [result for _, result in progress.results], progress.retries
+        self._manager.batch_finished(batch)
+        failures = [*progress.given_up, *(f for _, result in progress.results for f in result.failures)]
+        return Finished(
+            _assembled(progress.results, len(progress.filled)),
+            sorted(progress.given_up, key=lambda failure: failure.row),
+            sorted(failures, key=lambda failure: failure.row),
+            progress.retries + sum(result.retries for _, result in progress.results),
+            sum(result.seconds for _, result in progress.results),
+        )
 
     def drop_batches(self) -> None:
         """Forget every batch; calls under way end unheeded."""
-        for chunk in [call.chunk for queue in self._queues.values() for call in queue]:
-            chunk.done = True
+        for batch in self._batches:
+            self._manager.batch_finished(batch)
         self._batches.clear()
         self._again.clear()
+        self._open.clear()
 
-    # Slots
+    # ---- slots
 
-    def add_slot(self, slot: int) -> None:
-        """From now on `slot` may be given calls."""
+    def add_slot(self, slot: str) -> None:
+        """The slot's worker is ready, its queue empty."""
         self._queues[slot] = deque()
 
-    def slots(self) -> list[int]:
-        return list(self._queues)
+    def lose_slot(self, slot: str, kind: FailureType, error: str, detail: str = "") -> None:
+        """The slot's worker is gone. The chunk that it was at has failed; what waited behind it goes elsewhere.
 
-    def lose_slot(self, slot: int, now: float, kind: str, error: str) -> Chunk | None:
-        """The slot's worker is gone. What waited there goes elsewhere; the chunk at the head, returned, is to blame.
-
-        Parameters
-        ----------
-        kind
-            A `FailureType` value: ``worker_crash``, ``task_timeout``, …
+        Raises `GivenUp` where that ends the run.
         """
         queue = self._queues.pop(slot, None)
-        if not queue:
-            return None
-        head = queue.popleft()
-        for call in queue:
-            self._end(call)
+        head = queue.popleft() if queue else None
+        for call in queue or ():
+            self._manager.chunk_dropped(call.chunk, slot)
+            self._withdraw(call)
             self._requeue(call.chunk)
-        self._end(head)
-        self._lost(head.chunk, slot, kind, error)
-        return head.chunk
+        if head is None:
+            self._manager.worker_lost(slot, kind, detail or error)
+        elif self._withdraw(head):
+            decision = self._manager.chunk_failed(head.chunk, kind, slot=slot, error=error, traceback=detail)
+            self._follow_failure(head.chunk, decision)
+        else:
+            self._manager.chunk_dropped(head.chunk, slot)
+            self._manager.worker_lost(slot, kind, detail or error)
 
-    # Calls
+    # ---- calls
 
     def next_call(self, now: float) -> Call | None:
         """The next call to make, if there is work and a slot for it; the caller makes it."""
-        for slot, queue in sorted(self._queues.items(), key=lambda item: (len(item[1]), item[0])):
-            if not queue:
-                chunk = self._retry_for(slot) or self._cut() or self._straggler(slot, now)
-            elif len(queue) < QUEUED_PER_SLOT and self._plenty():
-                chunk = self._cut()
-            else:
-                return None
-            if chunk is not None:
-                call = Call(next(self._ids), chunk, slot, now, None if queue else now)
-                queue.append(call)
-                chunk.copies += 1
-                return call
-        return None
+        idle = [slot for slot, queue in self._queues.items() if not queue]
+        if idle:
+            return self._again_on(idle, now) or self._fresh_on(idle, now) or self._double_on(idle, now)
+        return self._queued(now) if self._queues and self._is_plenty() else None
 
     def delivered(self, call: Call, result: ChunkResult, now: float) -> bool:
-        """A reply has come. False: its chunk was done already, by another copy or since the batch was dropped."""
+        """A reply has come. False: its chunk was done already, by another copy or since its batch was dropped.
+
+        Raises `GivenUp` where it ends the run.
+        """
         self._leave(call, now)
-        self._end(call)
         chunk = call.chunk
-        if not result.retries:  # tries and probes are no measure of a row
-            self.cost.observe(len(chunk), result.seconds)
-        if chunk.done:
+        if not result.retries:  # repetitions and examinations are no measure of a row
+            self.cost.observe(len(chunk.active), result.seconds)
+        if not self._withdraw(call):
+            self._manager.chunk_dropped(chunk, call.slot)
             return False
-        chunk.done = True
-        if chunk.block is not None:
-            self._probe_ends(chunk.block)
-        else:
-            self._finish(chunk, result)
+        del self._open[chunk]
+        if not chunk.probe:
+            progress = self._batches[chunk.batch]
+            progress.results.append((chunk.rows, result))
+            progress.filled[list(chunk.rows)] = True
+        self._follow(
+            chunk,
+            self._manager.chunk_delivered(chunk, call.slot, given_up=result.failures, seconds=result.seconds),
+        )
         return True
 
-    def failed(self, call: Call, now: float, kind: str, error: str) -> None:
-        """The call failed and its worker lives."""
+    def failed(self, call: Call, now: float, kind: FailureType, error: str, detail: str = "") -> None:
+        """The call failed and its worker lives. Raises `GivenUp` where that ends the run."""
         self._leave(call, now)
-        self._end(call)
-        self._lost(call.chunk, call.slot, kind, error)
+        if not self._withdraw(call):
+            self._manager.chunk_dropped(call.chunk, call.slot)
+            return
+        decision = self._manager.chunk_failed(
+            call.chunk, kind, slot=call.slot, error=error, traceback=detail, worker_ended=False
+        )
+        self._follow_failure(call.chunk, decision)
 
-    def overdue(self, now: float) -> list[int]:
+    def overdue(self, now: float) -> list[str]:
         """Slots whose running call is beyond its deadline."""
-        late = []
-        for slot, queue in self._queues.items():
-            if queue:
-                head = queue[0]
-                assert head.since is not None
-                if now - head.since > self.allowance(head.chunk):
-                    late.append(slot)
-        return late
+        return [
+            slot
+            for slot, queue in self._queues.items()
+            if queue and queue[0].since is not None and now - queue[0].since > self.allowance(queue[0].chunk)
+        ]
 
     def allowance(self, chunk: Chunk) -> float:
         """Seconds that a call of this chunk may run."""
-        limits, rows = self._limits, len(chunk)
-        timeout = limits.evaluation_timeout
-        if timeout is not None and rows == 1:
-            return timeout
+        rows, timeout = len(chunk.active), self._manager.config.evaluation_timeout
         expected = self.cost.expected(rows)
+        known = self._open.get(chunk)
+        extra = 0.0
+        if timeout is not None and (expected is None or (known is not None and known.examined)):
+            extra = timeout * (rows - 1)
         if expected is None:
-            return limits.unmeasured * 2.0**chunk.timeouts if timeout is None else limits.floor + timeout * rows
-        guess = max(limits.floor, limits.multiple * expected) * 2.0**chunk.timeouts
-        if timeout is None:
-            return guess
-        # One evaluation may use up the user's timeout; once suspected, every one may.
-        return guess + timeout * (rows if chunk.probed or chunk.timeouts else 1)
+            expected = 0.0 if timeout is not None else UNMEASURED_SECONDS / self._manager.config.deadline_factor
+        return self._manager.deadline(chunk, expected) + extra
 
     def calls(self) -> Iterator[Call]:
+        """Every call under way."""
         for queue in self._queues.values():
             yield from queue
 
-    # Cutting
+    # ---- handing out
+
+    def _again_on(self, idle: list[str], now: float) -> Call | None:
+        for chunk in self._again:
+            slot = self._manager.place(chunk, idle)
+            if slot is not None:
+                self._again.remove(chunk)
+                return self._call(chunk, slot, now)
+        return None
+
+    def _fresh_on(self, slots: list[str], now: float) -> Call | None:
+        chunk = self._cut()
+        if chunk is None:
+            return None
+        slot = self._manager.place(chunk, slots)
+        if slot is None:  # every one of them is barred
+            self._again.append(chunk)
+            return None
+        return self._call(chunk, slot, now)
+
+    def _queued(self, now: float) -> Call | None:
+        """A call that waits in its slot's queue while so much is left that no slot will want it soon."""
+        short = [slot for slot, queue in self._queues.items() if len(queue) < QUEUED_PER_SLOT]
+        if not short or self._again:
+            return None
+        return self._fresh_on(short, now)
+
+    def _double_on(self, idle: list[str], now: float) -> Call | None:
+        """A second copy of the most overdue chunk of the oldest batch that has one."""
+        late = [(self._batch_order(call.chunk.batch), -waited, call) for call, waited in self._stragglers(now)]
+        for _, _, call in sorted(late, key=lambda entry: entry[:2]):
+            slot = self._manager.place(call.chunk, idle)
+            if slot is not None:
+                return self._call(call.chunk, slot, now)
+        return None
+
+    def _stragglers(self, now: float) -> Iterator[tuple[Call, float]]:
+        for call in self.calls():
+            known, expected = self._open.get(call.chunk), self.cost.expected(len(call.chunk.active))
+            if known is None or known.copies > 1 or known.failed or expected is None:
+                continue
+            waited = now - (call.submitted if call.since is None else call.since)
+            if waited > max(STRAGGLER_SECONDS, STRAGGLER * expected):
+                yield call, waited
+
+    def _batch_order(self, batch: int) -> int:
+        return list(self._batches).index(batch)
+
+    def _call(self, chunk: Chunk, slot: str, now: float) -> Call:
+        queue = self._queues[slot]
+        call = Call(chunk, slot, now, None if queue else now)
+        queue.append(call)
+        self._open[chunk].copies += 1
+        self._manager.chunk_started(chunk, slot)
+        return call
+
+    # ---- cutting
 
     def _cut(self) -> Chunk | None:
         """The next chunk of the oldest batch that has uncut blocks."""
-        for number, progress in self._batches.items():
+        for batch, progress in self._batches.items():
             if progress.blocks:
                 self._plan(progress)
                 blocks = -(-progress.blocks // progress.pieces)
-                total = -(-progress.count // self._block)
-                first = total - progress.blocks
+                count = len(progress.filled)
+                first = -(-count // self._block) - progress.blocks
                 progress.blocks -= blocks
                 progress.pieces -= 1
-                progress.open += 1
-                return Chunk(number, first * self._block, min(progress.count, (first + blocks) * self._block))
+                rows = range(first * self._block, min(count, (first + blocks) * self._block))
+                chunk = Chunk(batch, tuple(rows))
+                self._open[chunk] = _Open()
+                return chunk
         return None
 
     def _plan(self, progress: _Progress) -> None:
         if progress.planned and not self.cost.differs_from(progress.cost):
             return
-        rows = min(progress.count, progress.blocks * self._block)
-        progress.pieces = self.cost.pieces(rows, progress.blocks, len(self._queues))
+        rows = min(len(progress.filled), progress.blocks * self._block)
+        progress.pieces = self.cost.pieces(rows, progress.blocks, max(1, len(self._queues)))
         progress.cost = self.cost.seconds_per_row
         progress.planned = True
 
-    def _plenty(self) -> bool:
-        """Whether so many chunks are uncut that one may wait in a slot's queue without another slot wanting it soon."""
+    def _is_plenty(self) -> bool:
         uncut = 0
         for progress in self._batches.values():
             if progress.blocks:
@@ -280,118 +324,85 @@ class Schedule:
                 uncut += progress.pieces
         return uncut > len(self._queues)
 
-    def _retry_for(self, slot: int) -> Chunk | None:
-        """A chunk to try again, one that was not lost on this slot where there is a choice."""
-        for chunk in self._again:
-            if slot not in chunk.lost_on or chunk.lost_on.issuperset(self._queues):
-                self._again.remove(chunk)
-                return chunk
-        return None
-
-    def _straggler(self, slot: int, now: float) -> Chunk | None:
-        """The longest overdue chunk of the oldest batch that has one and no second copy yet."""
-        for number in self._batches:
-            worst, longest = None, 0.0
-            for call in self.calls():
-                chunk = call.chunk
-                if chunk.batch != number or chunk.done or chunk.copies > 1 or call.slot == slot or chunk.losses:
-                    continue
-                expected = self.cost.expected(len(chunk))
-                waited = now - (call.submitted if call.since is None else call.since)
-                if expected is not None and waited > max(STRAGGLER_SECONDS, STRAGGLER * expected) and waited > longest:
-                    worst, longest = chunk, waited
-            if worst is not None:
-                return worst
-        return None
-
-    # Endings
+    # ---- endings
 
     def _leave(self, call: Call, now: float) -> None:
+        """The slot is done with the call: the next one in its queue runs."""
         queue = self._queues[call.slot]
         queue.remove(call)
         if queue and queue[0].since is None:
             queue[0].since = now
 
-    def _end(self, call: Call) -> None:
-        call.chunk.copies -= 1
-
-    def _finish(self, chunk: Chunk, result: ChunkResult) -> None:
-        progress = self._batches[chunk.batch]
-        if chunk.guilty:
-            result.failures = sorted([*result.failures, *chunk.guilty.values()], key=lambda failure: failure.row)
-        progress.results.append((chunk.start, result))
-        progress.open -= 1
+    def _withdraw(self, call: Call) -> bool:
+        """One copy less is under way. Whether the chunk still wants a result."""
+        known = self._open.get(call.chunk)
+        if known is None:
+            return False
+        known.copies -= 1
+        return True
 
     def _requeue(self, chunk: Chunk) -> None:
-        if not chunk.done and chunk.copies == 0:
-            self._again.append(chunk)
+        known = self._open.get(chunk)
+        if known is not None and known.copies == 0:
+            self._again.appendleft(chunk)
 
-    def _lost(self, chunk: Chunk, slot: int, kind: str, error: str) -> None:
-        if chunk.done:
-            return
+    def _follow_failure(self, chunk: Chunk, decision: Decision) -> None:
         self._batches[chunk.batch].retries += 1
-        chunk.losses += 1
-        chunk.lost_on.add(slot)
-        timed_out = kind == "task_timeout"
-        chunk.timeouts += timed_out
-        if chunk.copies:  # another copy is under way
-            return
-        strict = timed_out and self._limits.evaluation_timeout is not None
-        if len(chunk) == 1:
-            if chunk.losses >= self._limits.max_retries and (strict or not timed_out):
-                self._give_up(chunk, kind, error)
-            else:
-                self._again.append(chunk)
-        elif chunk.losses < LOSSES_BEFORE_SPLIT and not strict:
-            self._again.append(chunk)
-        elif len(chunk) > self._block:
-            self._split_into_blocks(chunk)
-        elif not chunk.probed:
-            self._probe_rows(chunk)
-        elif chunk.losses >= self._limits.max_retries and (strict or not timed_out):
-            self._give_up(chunk, kind, error)
+        known = self._open[chunk]
+        known.failed = True
+        if chunk in decision.parts:  # once more, unless another copy is under way: then that one decides
+            self._raise_if_over(decision)
+            self._requeue(chunk)
         else:
-            self._again.append(chunk)
+            del self._open[chunk]
+            self._follow(chunk, decision)
 
-    def _split_into_blocks(self, chunk: Chunk) -> None:
-        chunk.done = True
-        self._batches[chunk.batch].open -= 1
-        for start in range(chunk.start, chunk.stop, self._block):
-            stop = min(start + self._block, chunk.stop)
-            self._again.append(Chunk(chunk.batch, start, stop, timeouts=chunk.timeouts))
-            self._batches[chunk.batch].open += 1
+    def _follow(self, chunk: Chunk, decision: Decision) -> None:
+        self._raise_if_over(decision)
+        if decision.quarantined:
+            progress = self._batches[chunk.batch]
+            progress.given_up += decision.quarantined
+            progress.filled[[failure.row for failure in decision.quarantined]] = True
+        for part in reversed(decision.parts):
+            self._open[part] = _Open(failed=True, examined=chunk.probe)
+            self._again.appendleft(part)
 
-    def _probe_rows(self, chunk: Chunk) -> None:
-        chunk.probed = True
-        chunk.probes = len(chunk)
-        for row in range(chunk.start, chunk.stop):
-            self._again.append(Chunk(chunk.batch, row, row + 1, timeouts=chunk.timeouts, block=chunk))
+    def _raise_if_over(self, decision: Decision) -> None:
+        if decision.action is Action.GIVE_UP:
+            raise GivenUp(decision.reason)
 
-    def _probe_ends(self, block: Chunk) -> None:
-        block.probes -= 1
-        if block.probes:
-            return
-        if len(block.guilty) == len(block):
-            self._finish_given_up(block)
-        else:
-            block.losses = 0
-            block.lost_on = set()
-            self._again.append(block)
 
-    def _give_up(self, chunk: Chunk, kind: str, error: str) -> None:
-        """Condemn a row that was alone, or all rows of a block that is lost though none of them is alone."""
-        self.cleared |= chunk.lost_on
-        chunk.done = True
-        failures = {row: RowFailure(row, kind, error) for row in range(chunk.start, chunk.stop)}
-        if chunk.block is not None:
-            chunk.block.guilty.update(failures)
-            self._probe_ends(chunk.block)
-        else:
-            chunk.guilty = {**failures, **chunk.guilty}
-            self._finish_given_up(chunk)
+def _assembled(results: Iterable[tuple[tuple[int, ...], ChunkResult]], count: int) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for rows, result in results:
+        index: slice | list[int] = list(rows)
+        if rows[-1] - rows[0] == len(rows) - 1:
+            index = slice(rows[0], rows[-1] + 1)
+        for name, array in result.arrays.items():
+            if name not in arrays:
+                arrays[name] = np.empty((count, *array.shape[1:]), dtype=array.dtype)
+            arrays[name][index] = array
+    return arrays
 
-    def _finish_given_up(self, chunk: Chunk) -> None:
-        chunk.done = True
-        failures = list(chunk.guilty.values())
-        chunk.guilty = {}
-        self._finish(chunk, self._placeholder(chunk.batch, chunk.start, chunk.stop, failures))
+
+def put_placeholders(
+    arrays: Mapping[str, np.ndarray],
+    given_up: list[RowFailure],
+    placeholder: Callable[[list[int]], Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """`arrays` with the worst results in the rows that were given up.
+
+    Parameters
+    ----------
+    placeholder
+        Gives the results that stand for the rows at some positions.
+    """
+    if not given_up:
+        return dict(arrays)
+    rows = [failure.row for failure in given_up]
+    worst = placeholder(rows)
+    if not arrays:  # every row was given up
+        return dict(worst)
+    for name, array in arrays.items():
+        array[rows] = worst[name]
+    return dict(arrays)

@@ -1,7 +1,7 @@
-"""`Slots`: the life of the workers. A slot is a place for one actor after another; who dies is replaced.
+"""`Slots`: the life of the workers. A slot is a seat on a node for one actor after another.
 
-Ray's own restarts are off: it would not say which worker failed. Restarts are counted in a row: a delivered chunk
-resets the count, and a slot that exceeds it is given up.
+Ray's own restarts are off: it would not say which worker failed. When a seat is taken again is the
+`FaultToleranceManager`'s business.
 """
 
 from __future__ import annotations
@@ -16,34 +16,28 @@ from evo.errors import ExecutorError
 
 from . import ray_worker, shipping
 
-START_SECONDS = 300.0
-"""A worker that is not ready by then is replaced: it may compile kernels first (23 s were seen), or wait for a core."""
-
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """A place for one worker. Times are seconds of the caller's clock."""
+    """A seat for one worker. Times are seconds of the caller's clock."""
 
-    index: int
+    id: str
+    node: str
     actor: Any = None
     starting: Any = None
     """The reference that is fulfilled when the actor is ready; None once it is."""
     started: float = 0.0
-    node: str = ""
     process: psutil.Process | None = None
     """The worker's process where it runs on this machine."""
-    restarts: int = 0
-    """In a row: since the last delivered chunk."""
-    error: str = ""
-    """Why it was lost last."""
 
     @property
     def ready(self) -> bool:
+        """Whether it can be given calls."""
         return self.actor is not None and self.starting is None
 
 
 class Slots:
-    """Makes, watches and ends the actors of a fixed number of slots.
+    """Makes, watches and ends the actors of a number of slots.
 
     Parameters
     ----------
@@ -51,71 +45,83 @@ class Slots:
         The module, connected.
     payload
         The pickled evaluator, put into Ray's store once.
+    count
+        How many slots; None: one for every CPU of the cluster.
     """
 
-    def __init__(self, ray: Any, payload: bytes, count: int, max_restarts: int) -> None:
+    def __init__(self, ray: Any, payload: bytes, count: int | None) -> None:
         self._ray = ray
         self._payload = ray.put(payload)
-        self._max_restarts = max_restarts
         self._home = ray_worker.home()
-        self._actors = ray.remote(ray_worker.RayWorker).options(
-            num_cpus=1, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
-        )
-        self.slots = [Slot(index) for index in range(count)]
+        self._actors = ray.remote(ray_worker.RayWorker)
+        self._pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        seats = _seats({n["NodeID"]: n["Resources"].get("CPU", 0.0) for n in ray.nodes() if n["Alive"]}, count)
+        if not seats:
+            raise ExecutorError("the Ray cluster has no CPU for a worker")
+        self.by_id = {slot.id: slot for slot in (Slot(f"worker-{i}", node) for i, node in enumerate(seats))}
 
     def start(self, slot: Slot, now: float) -> None:
         """Make the slot's actor; its `starting` reference tells when it is ready."""
         with shipping.by_value([ray_worker], self._ray.cloudpickle):
-            slot.actor = self._actors.remote(self._home)
+            slot.actor = self._actors.options(
+                num_cpus=1,
+                max_restarts=0,
+                max_task_retries=0,
+                scheduling_strategy=self._pinned(slot.node, soft=False),
+            ).remote(self._home)
         slot.starting = slot.actor.start.remote(self._payload)
         slot.started = now
 
-    def is_ready(self, slot: Slot) -> None:
-        """The slot's `starting` reference is fulfilled. Raises what Ray raises where the worker is gone, and
-        `ExecutorError` where the evaluator cannot be loaded there: then it can be loaded nowhere."""
+    def is_ready(self, slot: Slot) -> dict[str, str]:
+        """The slot's `starting` reference is fulfilled: what it is made of, by name and version.
+
+        Raises
+        ------
+        RayError
+            The worker is gone.
+        ExecutorError
+            The evaluator cannot be loaded there, and so nowhere.
+        """
         try:
             place = self._ray.get(slot.starting)
         except self._ray.exceptions.RayTaskError as error:
-            cause = error.cause if getattr(error, "cause", None) is not None else error
+            cause = getattr(error, "cause", None) or error
             raise ExecutorError(f"a worker cannot start: {type(cause).__name__}: {cause}") from error
         slot.starting = None
-        slot.node = place["node"]
         slot.process = _local(place["pid"], place["born"])
+        return dict(place["versions"])
 
-    def lose(self, slot: Slot, error: str) -> None:
+    def end(self, slot: Slot) -> None:
         """The slot's actor is gone or must go: end it for certain."""
-        if slot.actor is not None:
-            self._kill(slot)
-        slot.actor = slot.starting = None
-        slot.error = error
-
-    def replace(self, slot: Slot, now: float) -> bool:
-        """Start a lost slot's next actor. False: it was restarted too often in a row."""
-        if slot.restarts >= self._max_restarts:
-            return False
-        slot.restarts += 1
-        self.start(slot, now)
-        return True
-
-    def delivered(self, index: int) -> None:
-        """A chunk came from this slot: it is well."""
-        self.slots[index].restarts = 0
-
-    def alive(self) -> int:
-        return sum(slot.ready for slot in self.slots)
-
-    def close(self) -> None:
-        for slot in self.slots:
-            self.lose(slot, slot.error)
-
-    def _kill(self, slot: Slot) -> None:
-        # A dead actor's handle, or a lost connection, must not stop the one that cleans up.
-        with suppress(Exception):
+        if slot.actor is None:
+            return
+        with suppress(Exception):  # a dead actor's handle, a lost connection: nothing may stop the one that cleans up
             self._ray.kill(slot.actor, no_restart=True)
         if slot.process is not None:
             with suppress(psutil.Error):
                 slot.process.kill()  # a stopped process does not hear Ray
-            slot.process = None
+        slot.actor = slot.starting = slot.process = None
+
+    def alive(self) -> int:
+        """How many are ready."""
+        return sum(slot.ready for slot in self.by_id.values())
+
+    def close(self) -> None:
+        """End all."""
+        for slot in self.by_id.values():
+            self.end(slot)
+
+
+def _seats(cpus: dict[str, float], count: int | None) -> list[str]:
+    """The node of each seat: every CPU, or `count` seats, always on the node with most CPUs left."""
+    left = {node: int(number) for node, number in sorted(cpus.items()) if number >= 1}
+    total = sum(left.values()) if count is None else count
+    seats = []
+    for _ in range(total if left else 0):
+        node = max(left, key=left.__getitem__)
+        left[node] -= 1
+        seats.append(node)
+    return seats
 
 
 def _local(pid: int, born: float) -> psutil.Process | None:

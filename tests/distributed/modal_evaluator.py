@@ -1,4 +1,4 @@
-"""One evaluator with many behaviours, named by a batch's context, so that one start of an executor serves many tests."""
+"""One evaluator with many behaviours, named by a batch's context: one start of an executor serves many tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIMENSION = 30
 
 
 class ModalEvaluator:
-    """``context["mode"]`` says what happens to the rows in ``context["bad"]``; the others get a matrix product's sum."""
+    """``context["mode"]`` says what happens to the rows in ``context["bad"]``; the others get a matrix product."""
 
     def __init__(self, block: int = 4) -> None:
         self.block = block

@@ -1,4 +1,4 @@
-"""The conformance suite: every executor passes the same tests. A new one is done when it is added to `KINDS` and passes.
+"""The conformance suite: every executor passes the same tests. A new one is done when it is in `KINDS` and passes.
 
 With EVO_TEST_RAY_ADDRESS set, Ray is not started but joined there (see `test_ray_life`).
 """
@@ -17,20 +17,20 @@ import pytest
 from modal_evaluator import ModalEvaluator, assert_same, batch, expected
 
 from evo.distributed.executor import Batch, Executor, Interrupted, Outcome
+from evo.distributed.fault_tolerance_config import FaultToleranceConfig
 from evo.distributed.handover import HandoverExecutor
 from evo.distributed.in_process import InProcessExecutor
 from evo.distributed.ray_executor import RayExecutor
 from evo.distributed.ray_start import RayCluster
-from evo.distributed.schedule import Limits
 
-LIMITS = Limits(floor=4.0, multiple=10.0)
+CONFIG = FaultToleranceConfig(deadline_floor=4.0, deadline_factor=10.0, retry_delay=0.2, max_quarantined=1.0)
 
 KINDS: dict[str, Callable[[], Executor]] = {
     "in_process": InProcessExecutor,
-    "ray_1": lambda: RayExecutor(1, limits=LIMITS),
-    "ray_2": lambda: RayExecutor(2, limits=LIMITS),
-    "ray_3": lambda: RayExecutor(3, limits=LIMITS),
-    "handover": lambda: HandoverExecutor(RayExecutor(2, limits=LIMITS), wait=True),
+    "ray_1": lambda: RayExecutor(1, config=CONFIG),
+    "ray_2": lambda: RayExecutor(2, config=CONFIG),
+    "ray_3": lambda: RayExecutor(3, config=CONFIG),
+    "handover": lambda: HandoverExecutor(RayExecutor(2, config=CONFIG), wait=True),
 }
 IN_WORKERS = [kind for kind in KINDS if kind != "in_process"]
 
@@ -56,8 +56,8 @@ def run(executor: Executor, *batches: Batch) -> list[Outcome]:
 
 def workers(executor: Any) -> list[psutil.Process]:
     """The processes of the executor's workers."""
-    slots = (executor._ray if isinstance(executor, HandoverExecutor) else executor)._slots
-    return [slot.process for slot in slots.slots if slot.process is not None]
+    slots: Any = (executor._ray if isinstance(executor, HandoverExecutor) else executor)._slots
+    return [slot.process for slot in slots.by_id.values() if slot.process is not None]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,10 @@ def test_a_row_that_fails_alone_is_quarantined_and_costs_the_others_not_a_bit(
     each = batch(50, mode=mode, bad=[9, 21])
     (outcome,) = run(executor, each)
     assert_same(outcome.arrays, expected(each, bad=(9, 21)))
-    assert [(failure.row, failure.kind) for failure in outcome.failures] == [(9, kind_of_failure), (21, kind_of_failure)]
+    assert [(failure.row, failure.kind) for failure in outcome.failures] == [
+        (9, kind_of_failure),
+        (21, kind_of_failure),
+    ]
     assert outcome.failures[0].error == error
     assert outcome.retries >= 2
     if kind_of_failure == "evaluation_error":
