@@ -120,7 +120,8 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_digest(
 
 FILES = {
     "cvrp": (
-        "problem: {type: cvrp, instance: town.vrp}\nstop: {generations: 400}\nworkers: 0\ncheckpoint: {interval: 1}\n"
+        "problem: {type: cvrp, instance: town.vrp}\noptimizer: {type: hgs, batch: 32}\n"
+        "stop: {generations: 250}\nworkers: 0\ncheckpoint: {interval: 1}\n"
     ),
     "noisy": (
         "problem: {type: 'pure_problems:Noisy', seconds: 0.001}\noptimizer: {type: ga, population: 20}\n"
