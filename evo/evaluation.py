@@ -86,7 +86,7 @@ def _numbers(name: str, values: Any, count: int) -> np.ndarray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidRow(f"{name}: expected {count} numbers, found {type(values).__name__} {values!r:.80}") from None
+        raise InvalidRow(f"{name}: expected numbers of shape ({count},), found {type(values).__name__} {values!r:.80}") from None
     return array
 
 
