@@ -86,7 +86,8 @@ def _numbers(name: str, values: Any, count: int) -> np.ndarray:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidRow(f"{name}: expected numbers of shape ({count},), found {type(values).__name__} {values!r:.80}") from None
+        found = f"{type(values).__name__} {values!r:.80}"
+        raise InvalidRow(f"{name}: expected numbers of shape ({count},), found {found}") from None
     return array
 
 
