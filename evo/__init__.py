@@ -5,7 +5,14 @@ Names are loaded when they are first used, so that ``import evo`` costs next to 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# A checkout has the package's other folders beside this one. Named here, `evo.distributed` is found in it even where
+# nothing was installed, or where the checkout comes before an installed package on the path.
+_checkout = Path(__file__).resolve().parent.parent
+if (_checkout / "distributed" / "executor.py").is_file():
+    __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
     from evo.api import maximize, minimize
