@@ -36,6 +36,31 @@ def is_linked(descriptor: int) -> bool:
     return os.fstat(descriptor).st_nlink > 0
 
 
+def is_named(descriptor: int, path: Path) -> bool:
+    """Tell whether a path is the name of this open file."""
+    try:
+        named = os.stat(path)
+    except OSError:
+        return False
+    return os.path.samestat(named, os.fstat(descriptor))
+
+
+def open_lock_file(path: Path) -> int:
+    """Open a file for reading and writing, made where it is missing; return its descriptor."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+
+
+def text_of(descriptor: int, most: int) -> bytes:
+    """Return an open file's first bytes."""
+    return os.pread(descriptor, most, 0)
+
+
+def replace_content(descriptor: int, content: bytes) -> None:
+    """Replace what a small open file holds; not synced."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
+
+
 def write(descriptor: int, buffers: Sequence[bytes | memoryview]) -> None:
     """Write all of the buffers, one after the other."""
     waiting = [memoryview(buffer) for buffer in reversed(buffers) if len(buffer)]

@@ -59,7 +59,8 @@ def run(
     """
     parts = new_parts(settings, problem)
     folder = None if output is None else RunFolder.create(output, overwrite=overwrite)
-    return _Session(parts, folder, None, observers, interrupt, callback, wait_for_workers).run()
+    with folder or contextlib.nullcontext():
+        return _Session(parts, folder, None, observers, interrupt, callback, wait_for_workers).run()
 
 
 def resume(
@@ -95,18 +96,21 @@ def resume(
     CheckpointError
         No usable checkpoint, or one of another problem.
     """
-    checkpoint = checkpoints.load(path, warn=_teller(observers))
-    assert checkpoint.path is not None
-    changes = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
-    parts = from_checkpoint(checkpoint, problem=problem, stop=stop, changes=changes)
-    if output is not None:
-        folder: RunFolder | None = RunFolder.create(Path(output))
-    else:
-        folder = RunFolder.of_checkpoint(checkpoint.path)
+    with contextlib.ExitStack() as stack:
+        folder = RunFolder.of(Path(path)) if output is None else None
         if folder is not None:
+            stack.enter_context(folder)
+            folder.lock()  # before reading: what is read is then the newest, and stays it
+        checkpoint = checkpoints.load(path, warn=_teller(observers))
+        assert checkpoint.path is not None
+        changes = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
+        parts = from_checkpoint(checkpoint, problem=problem, stop=stop, changes=changes)
+        if output is not None:
+            folder = stack.enter_context(RunFolder.create(Path(output)))
+        elif folder is not None:
             # What an older checkpoint's future will be is what it was: the newer ones are made again, bit for bit.
             checkpoints.CheckpointStore(folder.checkpoints).discard_after(parts.progress.generation)
-    return _Session(parts, folder, checkpoint.path, observers, interrupt, callback, wait_for_workers).run()
+        return _Session(parts, folder, checkpoint.path, observers, interrupt, callback, wait_for_workers).run()
 
 
 def _teller(observers: Sequence[Observer]) -> Callable[[str], None]:

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from evo.checkpoints.lock import FolderLock, Owner
 from evo.errors import UsageError
 from evo.events import plain
 
@@ -15,10 +17,11 @@ SETTINGS = "settings.yaml"
 CHECKPOINTS = "checkpoints"
 EVENTS = "events.jsonl"
 RESULT = "result.json"
+LOCK = "run.lock"
 
 
 class RunFolder:
-    """The files of one run, as the public contract names them."""
+    """The files of one run, as the public contract names them, and the lock of the run that writes them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,19 +29,22 @@ class RunFolder:
         self.checkpoints = path / CHECKPOINTS
         self.events = path / EVENTS
         self.result = path / RESULT
+        self._lock = FolderLock(path / LOCK)
 
     @classmethod
     def create(cls, path: Path, *, overwrite: bool = False) -> RunFolder:
-        """Make the folder for a new run.
+        """Make the folder for a new run, and lock it.
 
         Raises
         ------
         UsageError
-            Where it cannot be made or written, or where it holds a run already and `overwrite` is False.
+            Where it cannot be made or written, where another run is writing into it, or where it holds a run already
+            and `overwrite` is False.
         """
         folder = cls(path.absolute())
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
+            folder.lock()
             if folder.holds_run():
                 if not overwrite:
                     raise UsageError(
@@ -47,18 +53,55 @@ class RunFolder:
                     )
                 folder._clear()
             folder.checkpoints.mkdir(exist_ok=True)
-            probe = folder.path / ".writable"
-            probe.touch()
-            probe.unlink()
         except OSError as error:
+            folder.release()
             raise UsageError(f"{path}: cannot be used as the run's folder: {error.strerror or error}") from error
+        except BaseException:
+            folder.release()
+            raise
         return folder
 
     @classmethod
-    def of_checkpoint(cls, file: Path) -> RunFolder | None:
-        """The run's folder that a checkpoint file lies in; None for a file that stands alone."""
-        folder = file.absolute().parent.parent
-        return cls(folder) if file.absolute().parent.name == CHECKPOINTS and (folder / SETTINGS).exists() else None
+    def of(cls, path: Path) -> RunFolder | None:
+        """The run's folder that a path means: the folder itself, its checkpoints, or one of them; None: another file.
+
+        Raises nothing for a path that does not exist: whoever reads it will tell.
+        """
+        path = path.absolute()
+        inside = path.parent if path.is_file() else path
+        folder = inside.parent if inside.name == CHECKPOINTS else inside
+        is_one = (folder / CHECKPOINTS).is_dir() and (folder / SETTINGS).exists()
+        return cls(folder) if is_one and (path.is_dir() or inside.name == CHECKPOINTS) else None
+
+    def lock(self) -> Owner | None:
+        """Take the folder for this run alone, until `release`.
+
+        Returns
+        -------
+        Owner or None
+            The run that died while it held the folder, where one did.
+
+        Raises
+        ------
+        UsageError
+            Another run is writing into it, or the lock's file cannot be written.
+        """
+        try:
+            return self._lock.acquire()
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+
+    def release(self) -> None:
+        """Let another run have the folder."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     def holds_run(self) -> bool:
         """Whether there is anything of a run in the folder."""
