@@ -73,6 +73,7 @@ class RayExecutor:
         self._last = -1
         self._calls: dict[Any, Call] = {}
         """By Ray's reference to the reply."""
+        self._last_loss = ""
         self._threads: OneThread | None = None
 
     # Starting
@@ -205,10 +206,21 @@ class RayExecutor:
                     self._replied(reference)
             self._end_overdue(slots)
             self._dispatch()
-        elif self._manager.hopeless:
-            raise ExecutorError(self._manager.hopeless)
+        elif reason := self._nobody_left(slots):
+            raise ExecutorError(reason)
         else:
             sleep(min(timeout, _POLL_SECONDS))
+
+    def _nobody_left(self, slots: Slots) -> str:
+        """Why there is no worker and none will come; empty while there is one, or one is due."""
+        if slots.alive() or self._manager.due_restarts():
+            return ""
+        if self._manager.hopeless:
+            return f"{self._manager.hopeless}; the last time: {self._last_loss}"
+        if self._manager.next_due() is not None:
+            return ""
+        refused = [f"node {n.id[:8]} has {n.reason}" for n in self._manager.registry.nodes.values() if n.reason]
+        return f"no worker is left: {'; '.join(refused) or self._last_loss or 'none could be started'}"
 
     def _dispatch(self) -> None:
         if self._slots is None:
@@ -262,6 +274,7 @@ class RayExecutor:
 
     def _lose(self, slot: Slot, kind: FailureType, detail: str) -> None:
         """The slot's worker has died or must: end it, and give its work to others."""
+        self._last_loss = detail
         self._calls = {reference: call for reference, call in self._calls.items() if call.slot != slot.id}
         self._live_slots().end(slot)
         self._schedule.lose_slot(slot.id, kind, _SENTENCES.get(kind, detail), detail)
