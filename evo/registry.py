@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,15 @@ def spec_of(problem: Problem) -> dict[str, Any] | None:
 
 
 def problem_from_spec(spec: Mapping[str, Any]) -> Problem:
-    """The inverse of `spec_of`. Raises `ProblemError` where the user's class cannot be imported."""
+    """The inverse of `spec_of`. Raises `ProblemError` where the user's class cannot be imported.
+
+    A checkpoint names what is imported, never from where: that is for the caller's path alone. What it may name is a
+    subclass of `Problem`, or a function; none of Python's own library, so that a file cannot have those called.
+    """
     name = spec["type"]
+    named = spec["data"]["function"] if name == "function" else name
+    if named.partition(":")[0].partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
+        raise ProblemError(f'problem: expected a class or function of yours, found "{named}" of Python\'s own library')
     cls = FunctionProblem if name == "function" else problem_class(name)
     return checked(cls.from_spec(spec["data"]))
 

@@ -13,6 +13,7 @@ from evo import checkpoints, registry, versions
 from evo.engine import Engine
 from evo.errors import RunFailedError, UsageError
 from evo.events import EventBus, EventLog, Observer
+from evo.fingerprint import code_files
 from evo.interrupt import Interrupt
 from evo.problem import Problem
 from evo.result import Result
@@ -71,6 +72,7 @@ def resume(
     workers: int | str | None = None,
     cluster: str | Mapping[str, Any] | None = None,
     output: str | Path | None = None,
+    accept_changed_problem: bool = False,
     wait_for_workers: bool = False,
     callback: Callback | None = None,
     observers: Sequence[Observer] = (),
@@ -90,6 +92,9 @@ def resume(
         As in `minimize`; None: as the run had it.
     output
         A new run's folder to go on in; None: the folder that the checkpoint lies in, if it lies in one.
+    accept_changed_problem
+        Go on although the problem's data or code are not what they were when the checkpoint was saved. What was
+        evaluated then is kept as it is.
 
     Raises
     ------
@@ -104,7 +109,13 @@ def resume(
         checkpoint = checkpoints.load(path, warn=_teller(observers))
         assert checkpoint.path is not None
         changes = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
-        parts = from_checkpoint(checkpoint, problem=problem, stop=stop, changes=changes)
+        parts = from_checkpoint(
+            checkpoint,
+            problem=problem,
+            stop=stop,
+            changes=changes,
+            accept_changed_problem=accept_changed_problem,
+        )
         if output is not None:
             folder = stack.enter_context(RunFolder.create(Path(output)))
         elif folder is not None:
@@ -236,7 +247,13 @@ class _Session:
             events.emit("started", **about, settings=parts.settings.to_mapping())
             return
         so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
-        events.emit("resumed", **about, **so_far, **{"from": str(self.resumed_from)})
+        code = code_files(parts.problem)
+        events.emit("resumed", **about, **so_far, code=code, **{"from": str(self.resumed_from)})
+        if parts.changed:
+            what = ", ".join(parts.changed)
+            events.emit(
+                "alert", message=f"the problem is not what it was ({what}); older objectives are kept as they are"
+            )
         changed = versions.differences(parts.versions, versions.fingerprint())
         if changed:
             events.emit("alert", message=f"the result may differ from an uninterrupted run's: {'; '.join(changed)}")

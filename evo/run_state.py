@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evo import checkpoints, registry, versions
 from evo.engine import Engine, Progress
 from evo.errors import CheckpointError, ProblemError
+from evo.fingerprint import differences, fingerprint
 from evo.optimizers.base import Candidates, Optimizer
 from evo.problem import FunctionProblem, Problem
 from evo.settings import Settings, settings_from_mapping
@@ -29,11 +30,15 @@ class Parts:
     problem: Problem
     spec: dict[str, Any] | None
     """What a checkpoint keeps of the problem; None: it cannot be built again from data."""
+    fingerprint: dict[str, str]
+    """Hashes of the problem's parts: see `evo.fingerprint`."""
     optimizer: Optimizer
     progress: Progress
     pending: list[Candidates]
     versions: dict[str, str]
     """The surroundings that the state comes from."""
+    changed: list[str] = field(default_factory=list)
+    """The parts of the problem that are not as they were, and that the user accepts so."""
 
 
 def new_parts(settings: Settings, problem: Problem) -> Parts:
@@ -43,7 +48,17 @@ def new_parts(settings: Settings, problem: Problem) -> Parts:
     chosen = settings.optimizer
     optimizer = registry.build_optimizer(chosen.type, chosen.parameters, problem, settings.seed)
     resolved = _resolved(settings, optimizer, stop)
-    return Parts(resolved, stop, problem, registry.spec_of(problem), optimizer, Progress(), [], versions.fingerprint())
+    return Parts(
+        resolved,
+        stop,
+        problem,
+        registry.spec_of(problem),
+        fingerprint(problem),
+        optimizer,
+        Progress(),
+        [],
+        versions.fingerprint(),
+    )
 
 
 def _resolved(settings: Settings, optimizer: Optimizer, stop: Stop) -> Settings:
@@ -74,6 +89,7 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
         "problem": {
             "label": registry.problem_label(problem),
             "spec": parts.spec,
+            "fingerprint": parts.fingerprint,
             "space": problem.space.to_spec(),
             "maximize": problem.maximize,
             "function": problem.flags() if isinstance(problem, FunctionProblem) else None,
@@ -88,6 +104,7 @@ def from_checkpoint(
     problem: Problem | Callable[..., Any] | None,
     stop: Stop | None,
     changes: Mapping[str, Any],
+    accept_changed_problem: bool = False,
 ) -> Parts:
     """The parts of a run that goes on.
 
@@ -99,6 +116,8 @@ def from_checkpoint(
         New totals for the limits that it names.
     changes
         Settings that no result depends on (`workers`, `cluster`), laid out as in the file.
+    accept_changed_problem
+        Go on although the problem's data or code are not what they were; its space must be.
 
     Raises
     ------
@@ -115,7 +134,7 @@ def from_checkpoint(
         raise CheckpointError(f'{path}: expected a checkpoint of a run, found one of "{kind}"')
     settings = settings_from_mapping(mapping, f"{path}: settings")
     limits = Stop.from_mapping(settings.stop.model_dump()).replaced_by(stop)
-    found = _problem_of(saved, problem, path)
+    found, now, changed = _problem_of(saved, problem, path, accept_changed_problem)
     optimizer = registry.build_optimizer(chosen["type"], chosen["parameters"], found, settings.seed)
     try:
         optimizer.load_state(chosen["state"])
@@ -125,38 +144,55 @@ def from_checkpoint(
         _resolved(settings, optimizer, limits),
         limits,
         found,
-        saved["spec"],
+        registry.spec_of(found) if changed else saved["spec"],
+        now,
         optimizer,
         Progress.from_tree(progress),
         [Candidates(dict(c["rows"]), dict(c["context"])) for c in pending],
         dict(checkpoint["versions"]),
+        changed,
     )
 
 
-def _problem_of(saved: Mapping[str, Any], given: Problem | Callable[..., Any] | None, path: Path | None) -> Problem:
-    """The problem of a checkpoint: built again from its data, or the one given, if it is the same."""
-    label, spec = saved["label"], saved["spec"]
-    if given is None:
-        if spec is None:
-            raise CheckpointError(
-                f'{path}: the problem "{label}" cannot be imported again (it was defined in a script, or is a '
-                f"closure): give it, evo.resume(path, problem=…)"
-            )
-        try:
-            return registry.problem_from_spec(spec)
-        except ProblemError as error:
-            raise CheckpointError(f"{path}: {error}") from error
-    if not isinstance(given, Problem):
-        if saved["function"] is None:
-            raise CheckpointError(f'{path}: a checkpoint of "{label}": expected that Problem, found a function')
-        given = FunctionProblem(given, space_from_spec(saved["space"]), **saved["function"])
-    given = registry.checked(given)
-    if (mine := registry.problem_label(given)) != label:
+def _problem_of(
+    saved: Mapping[str, Any], given: Problem | Callable[..., Any] | None, path: Path | None, accept: bool
+) -> tuple[Problem, dict[str, str], list[str]]:
+    """The problem of a checkpoint, built again from its data or given; its fingerprint; and what has changed of it."""
+    problem = _built_again(saved, path) if given is None else _given(saved, given, path)
+    now = fingerprint(problem)
+    changed = differences(saved.get("fingerprint") or {}, now)
+    same_space = checkpoints.digest(problem.space.to_spec()) == checkpoints.digest(saved["space"])
+    label, mine = saved["label"], registry.problem_label(problem)
+    if label != mine and not (accept and same_space):
         raise CheckpointError(f'{path}: a checkpoint of another problem: expected "{label}", found "{mine}"')
-    ours = registry.spec_of(given)
-    if spec is not None and ours is not None:
-        if checkpoints.digest(ours) != checkpoints.digest(spec):
-            raise CheckpointError(f'{path}: a checkpoint of another problem: "{label}" with other data')
-    elif checkpoints.digest(given.space.to_spec()) != checkpoints.digest(saved["space"]):
+    if not same_space:
         raise CheckpointError(f'{path}: a checkpoint of another problem: "{label}" with another space')
-    return given
+    if label != mine:
+        changed.insert(0, "name")
+    if changed and not accept:
+        raise CheckpointError(
+            f'{path}: the problem "{label}" is not what it was, changed: {", ".join(changed)}; if its objective still '
+            f"means the same, go on with --accept-changed-problem (accept_changed_problem=True)"
+        )
+    return problem, now, changed
+
+
+def _built_again(saved: Mapping[str, Any], path: Path | None) -> Problem:
+    spec = saved["spec"]
+    if spec is None:
+        raise CheckpointError(
+            f'{path}: the problem "{saved["label"]}" cannot be imported again (it was defined in a script, or is a '
+            f"closure): give it, evo.resume(path, problem=…)"
+        )
+    try:
+        return registry.problem_from_spec(spec)
+    except ProblemError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _given(saved: Mapping[str, Any], given: Problem | Callable[..., Any], path: Path | None) -> Problem:
+    if isinstance(given, Problem):
+        return registry.checked(given)
+    if saved["function"] is None:
+        raise CheckpointError(f'{path}: a checkpoint of "{saved["label"]}": expected that Problem, found a function')
+    return FunctionProblem(given, space_from_spec(saved["space"]), **saved["function"])

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     "--output", type=click.Path(path_type=Path), metavar="DIR",
     help="Go on in a new folder; by default in the run's own, or without one where PATH is a lone file.",
 )  # fmt: skip
+@click.option(
+    "--accept-changed-problem", is_flag=True,
+    help="Go on although the problem's data or code are not what they were.",
+)  # fmt: skip
 @options.generations
 @options.seconds
 @options.workers
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 def command(
     path: Path,
     output: Path | None,
+    accept_changed_problem: bool,
     generations: int | None,
     seconds: float | None,
     workers: int | str | None,
@@ -44,6 +49,8 @@ def command(
 
     PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough.
     The result is bit for bit that of a run that was never interrupted. --generations and --time name new totals.
+    Code of your own is imported from the folders given by --path, the working directory and the installed packages,
+    never from where the checkpoint says; if it has changed since, you are asked.
 
     \b
     Examples:
@@ -65,6 +72,7 @@ def command(
             stop=Stop(generations=generations, time=seconds),
             workers=workers,
             output=output,
+            accept_changed_problem=accept_changed_problem,
             wait_for_workers=wait_for_workers,
             observers=observers,
             interrupt=interrupt,

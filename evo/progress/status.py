@@ -116,7 +116,8 @@ class Status:
     @property
     def problem(self) -> str:
         """The problem in one line."""
-        return str(self.run.get("description") or self.run.get("problem") or "")
+        line = str(self.run.get("description") or self.run.get("problem") or "")
+        return ", ".join([line, *(f"code from {file}" for file in self.run.get("code") or ())])
 
     @property
     def started(self) -> bool:

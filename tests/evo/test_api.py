@@ -163,7 +163,7 @@ def test_a_checkpoint_of_another_problem_is_refused(tmp_path: Path) -> None:
     evo.minimize(Sphere(2), stop=SHORT, output=tmp_path / "run")
     with pytest.raises(evo.CheckpointError, match=r"another problem.*\"sphere\", found \"onemax\""):
         evo.resume(tmp_path / "run", problem=OneMax(10))
-    with pytest.raises(evo.CheckpointError, match=r"another problem.*other data"):
+    with pytest.raises(evo.CheckpointError, match=r"another problem.*another space"):
         evo.resume(tmp_path / "run", problem=Sphere(3))
 
 
