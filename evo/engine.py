@@ -111,6 +111,8 @@ class Engine:
         self._sign = -1.0 if maximize else 1.0
         self._interrupt = interrupt or Interrupt()
         self.checkpoint = checkpoint
+        self.poll: Callable[[], None] = lambda: None
+        """Called again and again while a generation is evaluated; the state is then that of the last whole one."""
         self.consistent = True
         """False while a generation is being taken in: what is in memory then is no generation's state."""
         self._callback = callback
@@ -199,6 +201,7 @@ class Engine:
         return self.stop.time is not None and self.progress.generation > 0 and self.elapsed() >= self.stop.time
 
     def _should_stop(self) -> bool:
+        self.poll()
         if self._interrupt.requested:
             self._cut = "interrupted"
         elif self._time_is_up():

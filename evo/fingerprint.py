@@ -38,9 +38,9 @@ def fingerprint(problem: Problem) -> dict[str, str]:
         parts["parameters" if problem.builtin_name is None else "data"] = _hash(spec["data"])
     if problem.builtin_name is None:
         parts["calls"] = _hash([problem.block, problem.noisy, problem.maximize])
-        if arrays := {name: value for name, value in sorted(vars(problem).items()) if isinstance(value, np.ndarray)}:
-            parts["arrays"] = _hash({name: array for name, array in arrays.items() if is_plain(array)})
-        parts |= {name: source for name, source in _sources(problem)}
+        if arrays := {n: v for n, v in vars(problem).items() if isinstance(v, np.ndarray) and is_plain(v)}:
+            parts["arrays"] = _hash(arrays)
+        parts |= dict(_sources(problem))
     return parts
 
 
@@ -101,7 +101,7 @@ def _sources(problem: Problem) -> Iterator[tuple[str, str]]:
 
 def _is_foreign(module: str) -> bool:
     top = module.partition(".")[0]
-    return top == "evo" or top in sys.stdlib_module_names and top != "__main__"
+    return top == "evo" or (top in sys.stdlib_module_names and top != "__main__")
 
 
 def _lies_in_file(module: ModuleType) -> bool:

@@ -22,6 +22,7 @@ from evo.run_state import Parts, from_checkpoint, new_parts, to_tree
 from evo.saving import Saver
 from evo.settings import Settings
 from evo.stopping import Stop, StopReason
+from evo.walltime import stop_time
 
 if TYPE_CHECKING:
     from evo.distributed.executor import Executor
@@ -61,7 +62,7 @@ def run(
     parts = new_parts(settings, problem)
     folder = None if output is None else RunFolder.create(output, overwrite=overwrite)
     with folder or contextlib.nullcontext():
-        return _Session(parts, folder, None, observers, interrupt, callback, wait_for_workers).run()
+        return _Session(parts, folder, None, observers, interrupt or Interrupt(), callback, wait_for_workers).run()
 
 
 def resume(
@@ -71,6 +72,7 @@ def resume(
     stop: Stop | None = None,
     workers: int | str | None = None,
     cluster: str | Mapping[str, Any] | None = None,
+    walltime: float | None = None,
     output: str | Path | None = None,
     accept_changed_problem: bool = False,
     wait_for_workers: bool = False,
@@ -90,6 +92,8 @@ def resume(
         New totals, counted from the start of the run, for the limits that it names.
     workers, cluster
         As in `minimize`; None: as the run had it.
+    walltime
+        When the batch system ends this process, in seconds from its start; None: as the run had it, or SLURM tells.
     output
         A new run's folder to go on in; None: the folder that the checkpoint lies in, if it lies in one.
     accept_changed_problem
@@ -108,7 +112,9 @@ def resume(
             folder.lock()  # before reading: what is read is then the newest, and stays it
         checkpoint = checkpoints.load(path, warn=_teller(observers))
         assert checkpoint.path is not None
-        changes = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
+        changes: dict[str, Any] = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
+        if walltime is not None:
+            changes["checkpoint"] = {**checkpoint.get("settings", {}).get("checkpoint", {}), "walltime": walltime}
         parts = from_checkpoint(
             checkpoint,
             problem=problem,
@@ -121,7 +127,9 @@ def resume(
         elif folder is not None:
             # What an older checkpoint's future will be is what it was: the newer ones are made again, bit for bit.
             checkpoints.CheckpointStore(folder.checkpoints).discard_after(parts.progress.generation)
-        return _Session(parts, folder, checkpoint.path, observers, interrupt, callback, wait_for_workers).run()
+        return _Session(
+            parts, folder, checkpoint.path, observers, interrupt or Interrupt(), callback, wait_for_workers
+        ).run()
 
 
 def _teller(observers: Sequence[Observer]) -> Callable[[str], None]:
@@ -140,7 +148,7 @@ class _Session:
     folder: RunFolder | None
     resumed_from: Path | None
     observers: Sequence[Observer]
-    interrupt: Interrupt | None
+    interrupt: Interrupt
     callback: Callback | None
     wait_for_workers: bool
 
@@ -148,6 +156,8 @@ class _Session:
         """Loop, save, write the result."""
         parts, folder = self.parts, self.folder
         with contextlib.ExitStack() as stack:
+            if folder is not None:
+                stack.enter_context(self.interrupt.at(stop_time(parts.settings.checkpoint), "walltime"))
             events = EventBus(self.observers)
             if folder is not None:
                 write_text(folder.settings, parts.settings.to_yaml())
@@ -172,6 +182,7 @@ class _Session:
             saver = None
             if folder is not None:
                 saver = engine.checkpoint = self._saver(folder, engine, events)
+                engine.poll = saver.poll
                 stack.callback(saver.close)
             reason: StopReason = "failed"
             error: RunFailedError | None = None
@@ -228,6 +239,7 @@ class _Session:
             events,
             interval=plan.interval,
             seconds=plan.seconds,
+            interrupt=self.interrupt,
         )
 
     def _announce(self, engine: Engine, events: EventBus) -> None:
@@ -264,7 +276,7 @@ class _Session:
         """Save what there is, write the solution and the result, and tell."""
         progress, problem, folder = engine.progress, self.parts.problem, self.folder
         if reason == "interrupted":
-            events.emit("interrupted", seconds=round(progress.seconds, 3))
+            events.emit("interrupted", seconds=round(progress.seconds, 3), cause=self.interrupt.cause)
         if saver is not None:
             saver.save_now(finished=None if reason in ("interrupted", "failed") else reason)
             saver.close()

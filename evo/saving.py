@@ -9,6 +9,7 @@ from typing import Any
 
 from evo.checkpoints import BackgroundWriter, CheckpointStore
 from evo.events import EventBus
+from evo.interrupt import Interrupt
 from evo.stopping import StopReason
 
 MIN_SPACING = 0.2
@@ -23,7 +24,10 @@ class Saver:
     take
         Gives the generation and a tree of the run that nobody changes any more; told why the run ended, if it did.
     interval, seconds
-        A save is due after so many generations or seconds, whichever is first, but not within `MIN_SPACING` seconds.
+        A save is due after so many generations or seconds, whichever is first, but not within `MIN_SPACING` seconds;
+        the seconds count in the middle of a long generation too, where there is anything new to save.
+    interrupt
+        May ask for a save at any moment.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Saver:
         *,
         interval: int,
         seconds: float,
+        interrupt: Interrupt | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -41,6 +46,7 @@ class Saver:
         self._events = events
         self._interval = interval
         self._seconds = seconds
+        self._interrupt = interrupt or Interrupt()
         self._clock = clock
         self._writer = BackgroundWriter(store, on_saved=self._saved, on_error=self._failed)
         self._generations = 0
@@ -54,7 +60,14 @@ class Saver:
         """Count one generation, and save if it is time."""
         self._generations += 1
         since = self._clock() - self._last
-        if since >= MIN_SPACING and (self._generations >= self._interval or since >= self._seconds):
+        due = since >= MIN_SPACING and (self._generations >= self._interval or since >= self._seconds)
+        if due or self._interrupt.take_save_request():
+            self.hand_over()
+
+    def poll(self) -> None:
+        """Save the last whole generation in the middle of the next, if it is time or asked for."""
+        due = self._generations and self._clock() - self._last >= max(self._seconds, MIN_SPACING)
+        if due or self._interrupt.take_save_request():
             self.hand_over()
 
     def hand_over(self, finished: StopReason | None = None) -> None:

@@ -176,6 +176,20 @@ def _cluster_loss(value: Any) -> str:
     return str(value)
 
 
+def _compression(value: Any) -> str:
+    if value not in ("none", "zstd"):
+        raise _wrong("none or zstd", value)
+    return str(value)
+
+
+def _journal(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if value != "auto":
+        raise _wrong("true, false or auto", value)
+    return "auto"
+
+
 PositiveWhole = Annotated[int, BeforeValidator(_positive_whole)]
 WholeFromZero = Annotated[int, BeforeValidator(_whole_from_zero)]
 Finite = Annotated[float, BeforeValidator(_finite)]
@@ -233,6 +247,18 @@ class CheckpointSettings(_Section):
     seconds: PositiveSeconds = 30.0
     keep: PositiveWhole = 3
     """Files kept, the newest."""
+    every: PositiveWhole | None = None
+    """Every so many generations a file that is kept for good, beside the newest."""
+    compression: Annotated[Literal["none", "zstd"], BeforeValidator(_compression)] = "none"
+    """zstd: large arrays are compressed (extra ``evo-engine[zstd]``)."""
+    journal: Annotated[StrictBool | Literal["auto"], BeforeValidator(_journal)] = "auto"
+    """Keep every finished evaluation between checkpoints; auto: where one takes more than 50 ms."""
+    directory: Name | None = None
+    """Where checkpoints are copied to, beside the run's folder: any URL of fsspec (extra ``evo-engine[remote]``)."""
+    walltime: PositiveSeconds | None = None
+    """When a batch system ends the job, in seconds from the start of this process; SLURM tells it by itself."""
+    stop_before_walltime: PositiveSeconds = 60.0
+    """So much earlier the run saves and stops, to be resumed by the next job."""
 
 
 class FaultToleranceSettings(_Section):

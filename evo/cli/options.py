@@ -67,6 +67,12 @@ workers = click.option(
     "--workers", metavar="N|auto", callback=_workers,
     help="0: evaluate in this process; n: in so many Ray workers; auto: on every core.",
 )  # fmt: skip
+walltime = click.option(
+    "--walltime", metavar="SECONDS",
+    callback=_converted("parse_seconds", lambda v: v > 0, "a positive time in seconds (or with a unit: 90s, 10m, 2h)"),
+    help="When the batch system ends this job, from its start: shortly before, the run saves and stops (exit code 75). "
+    "Under SLURM that is known.",
+)  # fmt: skip
 wait_for_workers = click.option("--wait-for-workers", is_flag=True, help="Start only when the workers are there.")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.generations
 @options.seconds
+@options.walltime
 @options.workers
 @options.wait_for_workers
 @options.path
@@ -39,6 +40,7 @@ def command(
     accept_changed_problem: bool,
     generations: int | None,
     seconds: float | None,
+    walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
     paths: tuple[Path, ...],
@@ -71,6 +73,7 @@ def command(
             path,
             stop=Stop(generations=generations, time=seconds),
             workers=workers,
+            walltime=walltime,
             output=output,
             accept_changed_problem=accept_changed_problem,
             wait_for_workers=wait_for_workers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.seed
 @options.generations
 @options.seconds
+@options.walltime
 @options.workers
 @options.wait_for_workers
 @options.path
@@ -41,6 +42,7 @@ def command(
     seed: int | None,
     generations: int | None,
     seconds: float | None,
+    walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
     paths: tuple[Path, ...],
@@ -50,7 +52,8 @@ def command(
     """Run the problem that FILE describes.
 
     FILE is a problem.yaml, or a CVRPLIB instance (.vrp). Options win over the file. The run leaves a folder with its
-    settings, checkpoints, events, solution and result. Ctrl-C saves, and shows the command to go on with.
+    settings, checkpoints, events, solution and result. Ctrl-C saves, and shows the command to go on with; SIGUSR1 saves
+    and goes on.
 
     \b
     Examples:
@@ -66,7 +69,7 @@ def command(
     def start(observers: Sequence[Observer], interrupt: Interrupt) -> Result:
         from .problem_file import build_problem, naming, read_settings
 
-        settings = _with_options(read_settings(file), seed, generations, seconds, workers)
+        settings = _with_options(read_settings(file), seed, generations, seconds, workers, walltime)
         folders = options.make_importable([file.absolute().parent, *paths])
         problem = build_problem(settings, file)
         if ":" in settings.problem.type:
@@ -88,10 +91,19 @@ def command(
 
 
 def _with_options(
-    settings: Settings, seed: int | None, generations: int | None, seconds: float | None, workers: int | str | None
+    settings: Settings,
+    seed: int | None,
+    generations: int | None,
+    seconds: float | None,
+    workers: int | str | None,
+    walltime: float | None,
 ) -> Settings:
     limits = {name: value for name, value in (("generations", generations), ("time", seconds)) if value is not None}
-    changes = {name: value for name, value in (("seed", seed), ("workers", workers)) if value is not None}
+    changes: dict[str, Any] = {
+        name: value for name, value in (("seed", seed), ("workers", workers)) if value is not None
+    }
+    if walltime is not None:
+        changes["checkpoint"] = settings.checkpoint.model_copy(update={"walltime": walltime})
     return settings.model_copy(update={**changes, "stop": settings.stop.model_copy(update=limits)})
 
 

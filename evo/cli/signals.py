@@ -1,4 +1,4 @@
-"""Signals: the first one asks the run to save and stop, a second one leaves at once."""
+"""Signals: the first one asks the run to save and stop, a second one leaves at once; SIGUSR1: save and go on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -15,6 +16,7 @@ from evo.interrupt import Interrupt
 from .group import FAILED, INTERRUPTED
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+SAVE = getattr(signal, "SIGUSR1", None)
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -30,7 +32,8 @@ class SignalHandling:
     """
 
     def __init__(self, notice: Callable[[str], None], saved: Callable[[], bool]) -> None:
-        self.interrupt = Interrupt()
+        self.interrupt = Interrupt(self._wake_main_thread)
+        self._woken = False
         self._notice = notice
         self._saved = saved
         self._before: dict[signal.Signals, Any] = {}
@@ -40,6 +43,8 @@ class SignalHandling:
             # A job that `nohup` started keeps ignoring what it was told to ignore.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
+        if SAVE is not None:
+            self._before[SAVE] = signal.signal(SAVE, self._handle_save)
         return self
 
     def __exit__(
@@ -49,10 +54,24 @@ class SignalHandling:
             signal.signal(number, handler)
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.interrupt.requested:
+        cause = signal.Signals(number).name
+        if self._woken:
+            self._woken, cause = False, self.interrupt.cause
+        elif self.interrupt.requested:
             self._leave()
-        self._notice(f"{signal.Signals(number).name}: saving what is done; once more to leave at once")
-        self.interrupt.request()
+        self._notice(f"{cause}: saving what is done; once more to leave at once")
+        self.interrupt.request(cause)
+
+    def _handle_save(self, number: int, _: FrameType | None) -> None:
+        self._notice(f"{signal.Signals(number).name}: saving, and going on")
+        self.interrupt.request_save()
+
+    def _wake_main_thread(self) -> None:
+        """Have the handler called there: only it can break off what that thread is at."""
+        main = threading.main_thread().ident
+        if main is not None and signal.SIGTERM in self._before:
+            self._woken = True
+            signal.pthread_kill(main, signal.SIGTERM)
 
     def _leave(self) -> None:
         # Not through Python's own exit: that would wait for threads, and for whatever hangs.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evo import strict_yaml
 from evo.distributed.fault_tolerance_config import FaultToleranceConfig
 from evo.errors import SettingsError
-from evo.settings import Settings, load_settings, parse_seconds, parse_whole, settings_from_mapping
+from evo.settings import CheckpointSettings, Settings, load_settings, parse_seconds, parse_whole, settings_from_mapping
 
 FULL = """\
 problem:
@@ -59,7 +59,7 @@ def test_every_key_of_a_problem_file_is_read(tmp_path: Path) -> None:
     assert (settings.seed, settings.workers) == (7, 2)
     assert settings.cluster is not None
     assert settings.cluster.address == "ray://host:10001"
-    assert settings.checkpoint.model_dump() == {"interval": 5, "seconds": 20.0, "keep": 4}
+    assert settings.checkpoint == CheckpointSettings(interval=5, seconds=20.0, keep=4)
     assert settings.fault_tolerance.max_restarts == 0
     assert settings.fault_tolerance.on_cluster_loss == "wait"
 
@@ -70,7 +70,17 @@ def test_a_problem_alone_is_enough_and_the_rest_has_the_published_defaults(tmp_p
     assert mapping["seed"] == 1
     assert mapping["workers"] == "auto"
     assert mapping["cluster"] is None
-    assert mapping["checkpoint"] == {"interval": 10, "seconds": 30.0, "keep": 3}
+    assert mapping["checkpoint"] == {
+        "interval": 10,
+        "seconds": 30.0,
+        "keep": 3,
+        "every": None,
+        "compression": "none",
+        "journal": "auto",
+        "directory": None,
+        "walltime": None,
+        "stop_before_walltime": 60.0,
+    }
     faults = mapping["fault_tolerance"]
     assert (faults["max_retries"], faults["retry_delay"], faults["max_restarts"]) == (3, 5.0, 3)
     assert (faults["health_check_interval"], faults["evaluation_timeout"]) == (30.0, "auto")
@@ -89,6 +99,9 @@ def test_short_forms_and_sections_left_empty_mean_what_they_look_like(tmp_path: 
     assert settings == load(tmp_path, "problem: {type: sphere}\noptimizer: {type: hgs}\ncluster: {address: auto}")
 
 
+CHECKPOINT_KEYS = ", ".join(CheckpointSettings.model_fields)
+
+
 @pytest.mark.parametrize(
     "text", [FULL, "problem: {type: 'my_module:Class', rate: '1e5', when: 'no', deep: {a: [1, x]}}"]
 )
@@ -105,7 +118,9 @@ def test_settings_written_as_yaml_read_back_equal(tmp_path: Path, text: str) -> 
         ("problem: x\nsed: 3", 2, 'sed: unknown key, did you mean "seed"?'),
         ("problem: x\ntime: 3", 2, 'time: unknown key here, did you mean "stop.time"?'),
         ("problem: x\nstop: {workers: 3}", 2, 'stop.workers: unknown key here, did you mean "workers" at the top?'),
-        ("problem: x\ncheckpoint: {zzz: 3}", 2, "checkpoint.zzz: unknown key, expected one of interval, seconds, keep"),
+        ("problem: x\ncheckpoint: {zzz: 3}", 2, f"checkpoint.zzz: unknown key, expected one of {CHECKPOINT_KEYS}"),
+        ("problem: x\ncheckpoint: {journal: 3}", 2, "checkpoint.journal: expected true, false or auto, found 3"),
+        ("problem: x\ncheckpoint: {compression: gz}", 2, 'checkpoint.compression: expected none or zstd, found "gz"'),
         ("problem: x\ncheckpoint:\n  interval: ten", 3, f'checkpoint.interval: {POSITIVE}, found "ten"'),
         ("problem: x\ncheckpoint: {interval: 0}", 2, f"checkpoint.interval: {POSITIVE}, found 0"),
         ("problem: x\ncheckpoint: {interval: 1.5}", 2, f"checkpoint.interval: {POSITIVE}, found 1.5"),
