@@ -1,10 +1,12 @@
 """`RayWorker`: the actor in a worker process. It travels by value, for it decides from where `evo` is imported.
 
 Ray puts the folder of the driver's script and its working directory first on a worker's path. A folder with an `evo/`
-in it, a source checkout say, would shadow the installed package. So nothing at the top of this module may import evo:
-the path is put in order first.
+in it, a source checkout say, would shadow the installed package; so might a folder of the user's that the driver put
+first after it had imported evo. So nothing at the top of this module may import evo: it is loaded from the driver's own
+file where that is here, and found on a path put in order where it is not.
 """
 
+import importlib.util
 import os
 import sys
 from typing import Any
@@ -31,6 +33,7 @@ class RayWorker:
         self._same_machine = sys.prefix == home["prefix"] and os.path.exists(home["file"])
         if self._same_machine:  # import as the driver does
             sys.path[:] = [*home["path"], *(p for p in sys.path if p not in home["path"])]
+            _import_evo(home["file"])
         else:  # what Ray put in front may shadow nothing
             sys.path.sort(key=lambda folder: os.path.abspath(folder) in home["intruders"])
 
@@ -80,3 +83,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # a source tree that was not installed
             found[name] = "none"
     return found
+
+
+def _import_evo(file: str) -> None:
+    """Import evo from that ``__init__.py``, whatever the path says."""
+    spec = importlib.util.spec_from_file_location("evo", file, submodule_search_locations=[os.path.dirname(file)])
+    if "evo" in sys.modules or spec is None or spec.loader is None:
+        return  # `start` compares what is there
+    sys.modules["evo"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["evo"])
