@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from .problem import CVRP
 
-PENALTY_LIMITS = 0.1, 100_000.0
+PENALTY_LEAST = 1e-3  # in initial penalties
+PENALTY_MOST = 10.0  # in longest distances, per unit of load: no detour is that long
 PENALTY_WINDOW = 100  # individuals educated between two adaptations of the penalty …
 PENALTY_BAND = 0.05  # … which stays while the share of feasible ones is this close to its target
 PENALTY_UP, PENALTY_DOWN = 1.2, 0.85
@@ -107,6 +108,7 @@ class HybridGeneticSearch(Optimizer):
         self.initial = INITIAL_PER_SURVIVOR * population
         """Random individuals still to be asked for in this era."""
         self.penalty = initial_penalty(problem)
+        self.penalty_limits = PENALTY_LEAST * self.penalty, PENALTY_MOST * problem.longest_distance()
         self.watched = 0
         """Individuals educated with this penalty so far, and how many of them were feasible."""
         self.watched_feasible = 0
@@ -208,7 +210,7 @@ class HybridGeneticSearch(Optimizer):
         if self.watched < PENALTY_WINDOW:
             return
         share = self.watched_feasible / self.watched
-        least, most = PENALTY_LIMITS
+        least, most = self.penalty_limits
         if share <= self.feasible - PENALTY_BAND:
             self.penalty = min(self.penalty * PENALTY_UP, most)
         elif share >= self.feasible + PENALTY_BAND:
@@ -288,7 +290,7 @@ _SCALARS: dict[str, type[int] | type[float]] = {
 
 def batch_size(customers: int) -> int:
     """Offspring per generation: some tenths of a second's work, fewer where one takes long."""
-    return int(np.clip(16_000 // customers, 16, 96))
+    return int(np.clip(24_000 // customers, 8, 96))
 
 
 def block_size(batch: int) -> int:
@@ -298,9 +300,7 @@ def block_size(batch: int) -> int:
 
 def initial_penalty(problem: CVRP) -> float:
     """The cost of one unit of load above the capacity, at first: the longest distance per largest demand."""
-    instance = problem.instance
-    least, _ = PENALTY_LIMITS
-    return float(np.clip(problem.longest_distance() / max(int(instance.demands.max()), 1), least, 1000.0))
+    return problem.longest_distance() / max(int(problem.instance.demands.max()), 1)
 
 
 def _no_results() -> dict[str, np.ndarray]:

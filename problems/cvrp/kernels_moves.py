@@ -63,7 +63,10 @@ class Target(NamedTuple):
     edge_before: Any
     edge: Any  # v to y
     edge_y: Any  # y to the node after it
-    slack: Any  # penalty of the two routes: no move gains more than this by load; 0 within one route
+    # Load goes from one of the two routes to the other, and only the one that gives it can pay less for it. So no
+    # relocation gains more by load than `slack_giving`, no other move more than `slack`; both are 0 within one route.
+    slack_giving: Any
+    slack: Any
 
 
 @inlined
@@ -100,6 +103,7 @@ def target(s: Any, u: Any, v: Any) -> Any:
     y = following(s, v)
     after_y = following(s, y)
     route = route_of(s, v)
+    slack_giving = 0.0 if route == u.route else at(s.route_cost, u.route)
     return Target(
         node=v,
         before=before,
@@ -113,20 +117,25 @@ def target(s: Any, u: Any, v: Any) -> Any:
         edge_before=at(s.edge, v),
         edge=at(s.edge, y),
         edge_y=at(s.edge, after_y),
-        slack=0.0 if route == u.route else at(s.route_cost, u.route) + at(s.route_cost, route),
+        slack_giving=slack_giving,
+        slack=0.0 if route == u.route else max(slack_giving, at(s.route_cost, route)),
     )
 
 
 @inlined
-def gains(s: Any, u: Any, v: Any, delta: Any, load_to_v: Any) -> Any:
-    """Whether a move gains that changes the distance by `delta` and takes `load_to_v` from u's route to v's."""
-    if delta - v.slack >= -s.tolerance:
+def gains(s: Any, u: Any, v: Any, delta: Any, slack: Any, load_to_v: Any) -> Any:
+    """Whether a move gains that changes the distance by `delta` and takes `load_to_v` from u's route to v's.
+
+    `slack` is a bound of what it gains by that, which spares most moves a look at the loads.
+    """
+    if delta - slack >= -s.tolerance:
         return False
     if u.route == v.route:
         return True
     load_u = at(s.route_load, u.route) - load_to_v
     load_v = at(s.route_load, v.route) + load_to_v
-    return delta + excess_cost(s, load_u) + excess_cost(s, load_v) - v.slack < -s.tolerance
+    paid = at(s.route_cost, u.route) + at(s.route_cost, v.route)
+    return delta + excess_cost(s, load_u) + excess_cost(s, load_v) - paid < -s.tolerance
 
 
 # -- relocate u after v -----------------------------------------------------------------------------------------------
@@ -140,7 +149,7 @@ def relocate_delta(u: Any, v: Any) -> Any:
 @inlined
 def relocate_gains(s: Any, u: Any, v: Any) -> Any:
     delta = relocate_delta(u, v)
-    return v.y != u.node and v.node != u.node and gains(s, u, v, delta, at(s.demand, u.node))
+    return v.y != u.node and v.node != u.node and gains(s, u, v, delta, v.slack_giving, at(s.demand, u.node))
 
 
 @kernel
@@ -162,7 +171,7 @@ def relocate_pair_delta(u: Any, v: Any) -> Any:
 def relocate_pair_gains(s: Any, u: Any, v: Any) -> Any:
     delta = relocate_pair_delta(u, v)
     allowed = u.pair and v.y != u.node and v.node != u.x
-    return allowed and gains(s, u, v, delta, at(s.demand, u.node) + at(s.demand, u.x))
+    return allowed and gains(s, u, v, delta, v.slack_giving, at(s.demand, u.node) + at(s.demand, u.x))
 
 
 @kernel
@@ -185,7 +194,7 @@ def relocate_pair_reversed_delta(u: Any, v: Any) -> Any:
 def relocate_pair_reversed_gains(s: Any, u: Any, v: Any) -> Any:
     delta = relocate_pair_reversed_delta(u, v)
     allowed = u.pair and v.y != u.node and v.node != u.x
-    return allowed and gains(s, u, v, delta, at(s.demand, u.node) + at(s.demand, u.x))
+    return allowed and gains(s, u, v, delta, v.slack_giving, at(s.demand, u.node) + at(s.demand, u.x))
 
 
 @kernel
@@ -210,7 +219,7 @@ def swap_delta(u: Any, v: Any) -> Any:
 def swap_gains(s: Any, u: Any, v: Any) -> Any:
     delta = swap_delta(u, v)
     allowed = u.node != v.before and u.node != v.y
-    return allowed and gains(s, u, v, delta, at(s.demand, u.node) - at(s.demand, v.node))
+    return allowed and gains(s, u, v, delta, v.slack, at(s.demand, u.node) - at(s.demand, v.node))
 
 
 @kernel
@@ -236,7 +245,7 @@ def swap_pair_with_one_gains(s: Any, u: Any, v: Any) -> Any:
     delta = swap_pair_with_one_delta(u, v)
     allowed = u.pair and u.node != v.before and u.x != v.before and u.node != v.y
     load_to_v = at(s.demand, u.node) + at(s.demand, u.x) - at(s.demand, v.node)
-    return allowed and gains(s, u, v, delta, load_to_v)
+    return allowed and gains(s, u, v, delta, v.slack, load_to_v)
 
 
 @kernel
@@ -264,7 +273,7 @@ def swap_pairs_gains(s: Any, u: Any, v: Any) -> Any:
     allowed = u.pair and is_customer(s, v.y) and apart
     load_u = at(s.demand, u.node) + at(s.demand, u.x)
     load_v = at(s.demand, v.node) + at(s.demand, v.y)
-    return allowed and gains(s, u, v, delta, load_u - load_v)
+    return allowed and gains(s, u, v, delta, v.slack, load_u - load_v)
 
 
 @kernel
@@ -318,7 +327,7 @@ def two_opt_star_gains(s: Any, u: Any, v: Any) -> Any:
         return False
     end_u = at(s.route_load, u.route) - at(s.load, u.node)
     end_v = at(s.route_load, v.route) - at(s.load, v.node)
-    return gains(s, u, v, delta, end_u - end_v)
+    return gains(s, u, v, delta, v.slack, end_u - end_v)
 
 
 @kernel
@@ -349,7 +358,7 @@ def two_opt_star_reversed_gains(s: Any, u: Any, v: Any) -> Any:
     if delta - v.slack >= -s.tolerance:
         return False
     end_u = at(s.route_load, u.route) - at(s.load, u.node)
-    return gains(s, u, v, delta, end_u - at(s.load, v.node))
+    return gains(s, u, v, delta, v.slack, end_u - at(s.load, v.node))
 
 
 @kernel

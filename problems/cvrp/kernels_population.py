@@ -152,11 +152,12 @@ def rank(p: Any, sub: Any, penalty: Any, elite: Any, near: Any) -> Any:
     sort_by(cost, ranking, count)
     best = ranking[0]
     weight = max(1.0 - elite / count, 0.0)
+    last = max(count - 1, 1)  # ranks from 0 to 1: the two subpopulations differ in size, and meet in tournaments
     for k in range(count):
-        p.fitness[sub, ranking[k]] = k
+        p.fitness[sub, ranking[k]] = k / last
     sort_by(alike, ranking, count)
     for k in range(count):
-        p.fitness[sub, ranking[k]] += weight * k
+        p.fitness[sub, ranking[k]] += weight * k / last
     return best, alike
 
 

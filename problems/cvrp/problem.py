@@ -114,7 +114,7 @@ class CVRP(Problem):
         most_routes = self.instance.max_vehicles or self.instance.customers
         offsets = np.zeros((len(tours), min(most_routes, self.instance.customers) + 1), np.int32)
         distance, excess = np.zeros(len(tours)), np.zeros(len(tours), np.int64)
-        penalty = 2.0 * self.longest_distance() + 1.0
+        penalty = 3.0 * self.longest_distance() + 3.0
         split_tours(
             np.array(tours, np.int32, order="C"),
             data.matrix,
@@ -128,12 +128,12 @@ class CVRP(Problem):
         return distance, excess, offsets
 
     def longest_distance(self) -> float:
-        """A bound of every distance: the longest of the matrix, or the diagonal of the area."""
+        """A bound of every distance, as a unit of cost: the longest one, or the area's diagonal; 1 where that is 0."""
         instance = self.instance
         if instance.distances is not None:
-            return float(instance.distances.max())
+            return float(instance.distances.max()) or 1.0
         assert instance.coordinates is not None  # an instance has one or the other
-        return float(np.ceil(np.hypot(*np.ptp(instance.coordinates, axis=0))))
+        return float(np.hypot(*np.ptp(instance.coordinates, axis=0))) or 1.0
 
     # -- solutions ------------------------------------------------------------------------------------------------
 
