@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _ENVIRONMENT = {
 """For a private cluster's processes, the workers among them."""
 
 _EXIT_SECONDS = 5.0
+_PROBE_SECONDS = 10.0
 
 
 class RayCluster:
@@ -55,6 +57,7 @@ class RayCluster:
         self._error: BaseException | None = None
         self._owned = False
         self._processes: list[psutil.Process] = []
+        self._variables: dict[str, str] = {}
 
     @property
     def private(self) -> bool:
@@ -100,10 +103,12 @@ class RayCluster:
 
         if ray.is_initialized():
             return
+        self._variables = _rays_variables()
         _silence(ray)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": False}
         self._owned = True
         if self.address is not None:
+            _probe(self.address)
             ray.init(address=self.address, **options)
             return
         before = set(psutil.Process().children(recursive=True))
@@ -130,6 +135,9 @@ class RayCluster:
             except psutil.NoSuchProcess:
                 continue
         ray.shutdown()
+        for name in _rays_variables().keys() - self._variables.keys():
+            del os.environ[name]
+        os.environ.update(self._variables)
         _, left = psutil.wait_procs(family, timeout=_EXIT_SECONDS)
         for process in left:
             try:
@@ -138,6 +146,18 @@ class RayCluster:
                 continue
         psutil.wait_procs(left, timeout=_EXIT_SECONDS)
         self._owned = False
+
+
+def _rays_variables() -> dict[str, str]:
+    """What Ray sets for itself in this process; left behind, it would change how the next cluster is joined."""
+    return {n: v for n, v in os.environ.items() if n.startswith("RAY_") or n == "PYTHONBREAKPOINT"}
+
+
+def _probe(address: str) -> None:
+    """Raise `OSError` at once where nobody listens: Ray itself would try for minutes, then end this process."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
 
 
 def _of_ray(process: psutil.Process) -> bool:
