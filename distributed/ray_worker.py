@@ -37,8 +37,8 @@ class RayWorker:
         else:  # what Ray put in front may shadow nothing
             sys.path.sort(key=lambda folder: os.path.abspath(folder) in home["intruders"])
 
-    def start(self, payload: bytes) -> dict[str, Any]:
-        """Load the evaluator and warm it up. Says where this is.
+    def start(self, payload: bytes, shared: Any = None) -> dict[str, Any]:
+        """Load the evaluator, give it what is shared, if anything, and warm it up. Says where this is.
 
         Raises `ImportError` where this process would run another evo than the driver.
         """
@@ -56,6 +56,8 @@ class RayWorker:
 
         self._threads = OneThread()
         self._evaluator = cloudpickle.loads(payload)
+        if shared is not None:
+            self._evaluator.share(shared)
         self._evaluator.warm_up()
         self._evaluate_chunk = evaluate_chunk
         return {

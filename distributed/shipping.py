@@ -19,17 +19,30 @@ import cloudpickle
 from evo.errors import ProblemError
 
 
-def pickled(evaluator: Any) -> bytes:
-    """The evaluator as bytes. Raises `ProblemError` where it cannot be pickled at all."""
+def pickled(thing: Any, name: str = "problem", modules: list[ModuleType] | None = None) -> bytes:
+    """An evaluator, or whatever else a worker needs, as bytes.
+
+    Parameters
+    ----------
+    name
+        What an error calls it.
+    modules
+        Those of `user_modules`, where the caller knows them.
+
+    Raises
+    ------
+    ProblemError
+        It cannot be pickled at all.
+    """
     try:
-        with by_value(user_modules(), cloudpickle):
-            return bytes(cloudpickle.dumps(evaluator))
+        with by_value(user_modules() if modules is None else modules, cloudpickle):
+            return bytes(cloudpickle.dumps(thing))
     except Exception:
         try:
-            return bytes(cloudpickle.dumps(evaluator))
+            return bytes(cloudpickle.dumps(thing))
         except Exception as error:
             raise ProblemError(
-                f"problem: expected one that can be sent to worker processes, found that it cannot be pickled "
+                f"{name}: expected one that can be sent to worker processes, found that it cannot be pickled "
                 f"({type(error).__name__}: {error}); workers=0 evaluates in this process"
             ) from error
 

@@ -15,6 +15,7 @@ import psutil
 from evo.errors import ExecutorError
 
 from . import ray_worker, shipping
+from .resources import ONE_CORE, Resources
 
 
 @dataclass(eq=False, slots=True)
@@ -46,30 +47,40 @@ class Slots:
     payload
         The pickled evaluator, put into Ray's store once.
     count
-        How many slots; None: one for every CPU of the cluster.
+        How many slots; None: as many as the cluster has room for.
+    resources
+        What each worker takes.
+    shared
+        Handed to every evaluator's `share`, put into Ray's store once: its arrays are mapped, not copied, and
+        read-only. None: nothing.
     """
 
-    def __init__(self, ray: Any, payload: bytes, count: int | None) -> None:
+    def __init__(
+        self, ray: Any, payload: bytes, count: int | None, resources: Resources = ONE_CORE, shared: Any = None
+    ) -> None:
         self._ray = ray
         self._payload = ray.put(payload)
+        with shipping.by_value(shipping.user_modules() if shared is not None else [], ray.cloudpickle):
+            self._shared = None if shared is None else ray.put(shared)
+        self._resources = resources
         self._home = ray_worker.home()
         self._actors = ray.remote(ray_worker.RayWorker)
         self._pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        seats = _seats({n["NodeID"]: n["Resources"].get("CPU", 0.0) for n in ray.nodes() if n["Alive"]}, count)
+        seats = _seats({n["NodeID"]: resources.room(n["Resources"]) for n in ray.nodes() if n["Alive"]}, count)
         if not seats:
-            raise ExecutorError("the Ray cluster has no CPU for a worker")
+            raise ExecutorError(f"no node of the Ray cluster has room for a worker ({resources})")
         self.by_id = {slot.id: slot for slot in (Slot(f"worker-{i}", node) for i, node in enumerate(seats))}
 
     def start(self, slot: Slot, now: float) -> None:
         """Make the slot's actor; its `starting` reference tells when it is ready."""
         with shipping.by_value([ray_worker], self._ray.cloudpickle):
             slot.actor = self._actors.options(
-                num_cpus=1,
                 max_restarts=0,
                 max_task_retries=0,
                 scheduling_strategy=self._pinned(slot.node, soft=False),
+                **self._resources.options(),
             ).remote(self._home)
-        slot.starting = slot.actor.start.remote(self._payload)
+        slot.starting = slot.actor.start.remote(self._payload, self._shared)
         slot.started = now
 
     def is_ready(self, slot: Slot) -> dict[str, str]:
@@ -112,9 +123,9 @@ class Slots:
             self.end(slot)
 
 
-def _seats(cpus: dict[str, float], count: int | None) -> list[str]:
-    """The node of each seat: every CPU, or `count` seats, always on the node with most CPUs left."""
-    left = {node: int(number) for node, number in sorted(cpus.items()) if number >= 1}
+def _seats(room: dict[str, int], count: int | None) -> list[str]:
+    """The node of each seat: all the room there is, or `count` seats, always on the node with most room left."""
+    left = {node: number for node, number in sorted(room.items()) if number >= 1}
     total = sum(left.values()) if count is None else count
     seats = []
     for _ in range(total if left else 0):
