@@ -53,7 +53,7 @@ def read_file(path: Path) -> Checkpoint:
     try:
         descriptor = disk.open_for_reading(path)
         try:
-            tree = decode_source(_FileSource(descriptor))
+            tree = decode_source(FileSource(descriptor))
         finally:
             disk.close(descriptor)
     except FileNotFoundError as error:
@@ -70,7 +70,7 @@ def read_file(path: Path) -> Checkpoint:
     return Checkpoint(tree, path)
 
 
-class _FileSource:
+class FileSource:
     """The bytes of an open file."""
 
     def __init__(self, descriptor: int) -> None:

@@ -50,6 +50,16 @@ def open_lock_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
+def open_for_appending(path: Path) -> int:
+    """Open a file, made where it is missing; what is written goes to its end. Return its descriptor."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+
+
+def truncate(descriptor: int, length: int) -> None:
+    """Cut a file off."""
+    os.ftruncate(descriptor, length)
+
+
 def text_of(descriptor: int, most: int) -> bytes:
     """Return an open file's first bytes."""
     return os.pread(descriptor, most, 0)

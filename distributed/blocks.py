@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -25,12 +25,18 @@ _ERROR_LENGTH = 500
 
 @dataclass(slots=True)
 class ChunkResult:
-    """What a chunk gave: `arrays` have its rows in order; `failures` name rows by their position in the batch."""
+    """What a chunk gave: `arrays` have its rows in order; `failures` name rows by their position among those."""
 
     arrays: dict[str, np.ndarray]
     failures: list[RowFailure] = field(default_factory=list)
     retries: int = 0
     seconds: float = 0.0
+
+    def shifted(self, by: int) -> ChunkResult:
+        """The same, as part of something larger that has so many rows before it."""
+        if by and self.failures:
+            self.failures = [replace(failure, row=failure.row + by) for failure in self.failures]
+        return self
 
 
 def contiguous(batch: Batch) -> Batch:
@@ -63,8 +69,8 @@ def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty:
         found = evaluate_block(evaluator, _stand_ins(piece, excluded) if excluded else piece, context)
         if excluded:
             _put_placeholders(evaluator, piece, context, found, excluded)
-            found.failures = list({f.row: f for f in found.failures}.values())  # a stand-in fails like its original
-        results.append(found)
+            found.failures = [f for f in found.failures if f.row not in excluded]  # a stand-in is no individual
+        results.append(found.shifted(at))
     joined = join(results)
     joined.seconds = perf_counter() - began
     return joined
@@ -105,8 +111,7 @@ def evaluate_block(evaluator: Evaluator, rows: Arrays, context: Context) -> Chun
     if len(guilty) == count:
         result.arrays = evaluator.placeholder(rows, context)
     result.failures = [
-        RowFailure(int(rows["row"][offset]), failure.kind, failure.error, failure.traceback)
-        for offset, failure in sorted(guilty.items())
+        RowFailure(offset, failure.kind, failure.error, failure.traceback) for offset, failure in sorted(guilty.items())
     ]
     return result
 

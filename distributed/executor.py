@@ -11,11 +11,14 @@ executor may cut a batch into chunks only at multiples of `block`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .blocks import ChunkResult
 
 Arrays = Mapping[str, np.ndarray]
 """Named arrays with one row per individual: all have the same length along axis 0."""
@@ -62,7 +65,10 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A generation's candidates as an executor sees them."""
+    """A generation's candidates, or those of them that are not known yet, as an executor sees them.
+
+    The column ``row`` is for the evaluator; an executor goes by a row's position in the batch.
+    """
 
     generation: int
     rows: Arrays
@@ -101,14 +107,37 @@ Listener = Callable[[str, dict[str, Any]], None]
 """Told of what happens: an event's kind (``executor``, ``failure``, ``retry``, ``node``, …) and its fields."""
 
 
+class Delivered(Protocol):
+    """Told of whatever becomes known of a batch, as soon as it does, by the thread that uses the executor."""
+
+    def __call__(self, generation: int, rows: Sequence[int], result: ChunkResult) -> None:
+        """Take what is known of some rows of the batch of a generation.
+
+        Parameters
+        ----------
+        rows
+            Positions in the batch, ascending: whole blocks with their results, or, where `result.arrays` is empty,
+            rows that were given up since they cannot be survived, before the rest of their block has results.
+        result
+            Its failures name rows by their position in the batch.
+        """
+
+
+def ignore(generation: int, rows: Sequence[int], result: ChunkResult) -> None:
+    """A `Delivered` that has no use for it."""
+
+
 @runtime_checkable
 class Executor(Protocol):
     """Evaluates batches somewhere. One thread uses it, in the order submit … collect; see the module's promise."""
 
     name: str
 
-    def start(self, evaluator: Evaluator, listener: Listener) -> None:
-        """Take the evaluator; called once, before the first `submit`. May return before workers are ready."""
+    def start(self, evaluator: Evaluator, listener: Listener, delivered: Delivered = ignore) -> None:
+        """Take the evaluator; called once, before the first `submit`. May return before workers are ready.
+
+        `delivered` is told of every row of every batch that `collect` returns, and maybe of some more than once.
+        """
 
     def submit(self, batch: Batch) -> None:
         """Accept a batch; returns at once. Several may be under way; they are collected in the order submitted."""

@@ -7,13 +7,15 @@ Where a batch is evaluated never shows in its outcome, so it may change between 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from evo.errors import ExecutorError, ProblemError
 
-from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .blocks import ChunkResult
+from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
 from .in_process import InProcessExecutor
+from .known import KnownRows
 from .ray_executor import RayExecutor
 
 WORTH_SECONDS = 0.05
@@ -48,14 +50,17 @@ class HandoverExecutor:
         self._dear = 0
         self._looked = 0.0
         self._under_way: deque[Batch] = deque()
+        self._known: dict[int, KnownRows] = {}
+        """What the workers have delivered of the batches under way, by generation: it outlives them."""
 
-    def start(self, evaluator: Evaluator, listener: Listener) -> None:
+    def start(self, evaluator: Evaluator, listener: Listener, delivered: Delivered = ignore) -> None:
         self._evaluator = evaluator
         self._listener = listener
-        self._here.start(evaluator, listener)
+        self._delivered = delivered
+        self._here.start(evaluator, listener, self._from_here)
         if self._wait:
             try:
-                self._ray.start(evaluator, listener)
+                self._ray.start(evaluator, listener, self._from_ray)
             except (ExecutorError, ProblemError) as error:
                 self._lose(error)
             else:
@@ -63,6 +68,7 @@ class HandoverExecutor:
 
     def submit(self, batch: Batch) -> None:
         self._under_way.append(batch)
+        self._known[batch.generation] = KnownRows(batch, self._evaluator)
         if self._state == "used":
             self._ray.submit(batch)
 
@@ -71,8 +77,9 @@ class HandoverExecutor:
             outcome = self._collect(should_stop)
         except BaseException:
             self._under_way.clear()
+            self._known.clear()
             raise
-        self._under_way.popleft()
+        del self._known[self._under_way.popleft().generation]
         return outcome
 
     def _collect(self, should_stop: Callable[[], bool]) -> Outcome:
@@ -84,16 +91,28 @@ class HandoverExecutor:
                 raise
             except ExecutorError as error:
                 self._lose(error)
-        self._here.submit(self._under_way[0])
-        outcome = self._here.collect(should_stop)
+        known = self._known[self._under_way[0].generation]
+        rest = known.rest()
+        if rest is None:  # all of it had come when the workers were lost
+            return known.joined(None)
+        self._here.submit(rest)
+        outcome = known.joined(self._here.collect(should_stop))
         self._dear = self._dear + 1 if outcome.work_seconds > WORTH_SECONDS else 0
         return outcome
+
+    def _from_ray(self, generation: int, rows: Sequence[int], result: ChunkResult) -> None:
+        self._known[generation].add(rows, result, self._ray.name)
+        self._delivered(generation, rows, result)
+
+    def _from_here(self, generation: int, rows: Sequence[int], result: ChunkResult) -> None:
+        self._delivered(generation, *self._known[generation].outward(rows, result))
 
     def workers_alive(self) -> int:
         return self._ray.workers_alive() if self._state == "used" else self._here.workers_alive()
 
     def close(self) -> None:
         self._under_way.clear()
+        self._known.clear()
         try:
             self._ray.close()
         finally:
@@ -110,7 +129,7 @@ class HandoverExecutor:
         try:
             if self._state == "off":
                 self._state = "starting"
-                self._ray.begin(self._evaluator, self._listener)
+                self._ray.begin(self._evaluator, self._listener, self._from_ray)
             elif self._ray.advance():
                 self._take_over()
         except (ExecutorError, ProblemError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from .blocks import ChunkResult, block_starts, contiguous, evaluate_block, join
-from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
 from .threads import OneThread
 
 _evaluating = 0
@@ -27,11 +27,13 @@ class InProcessExecutor:
         self._evaluator: Evaluator | None = None
         self._threads: OneThread | None = None
         self._batches: deque[Batch] = deque()
+        self._delivered: Delivered = ignore
 
-    def start(self, evaluator: Evaluator, listener: Listener) -> None:
+    def start(self, evaluator: Evaluator, listener: Listener, delivered: Delivered = ignore) -> None:
         self._threads = OneThread()
         evaluator.warm_up()
         self._evaluator = evaluator
+        self._delivered = delivered
         listener("executor", {"name": self.name, "state": "ready", "workers": 1})
 
     def submit(self, batch: Batch) -> None:
@@ -65,11 +67,15 @@ class InProcessExecutor:
                 raise Interrupted
             piece = {name: array[at : at + block] for name, array in rows.items()}
             before = _evaluating  # user code may itself run evo
+            start = perf_counter()
             try:
                 _evaluating = before + 1
-                results.append(evaluate_block(evaluator, piece, context))
+                found = evaluate_block(evaluator, piece, context).shifted(at)
             finally:
                 _evaluating = before
+            found.seconds = perf_counter() - start
+            results.append(found)
+            self._delivered(batch.generation, range(at, at + len(piece["row"])), found)
         joined = join(results)
         joined.seconds = perf_counter() - began
         return joined

@@ -8,14 +8,15 @@ where is `Schedule`'s, the actors' life is `Slots`'.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
 
 from evo.errors import ExecutorError
 
-from .blocks import contiguous
-from .executor import Batch, Evaluator, Interrupted, Listener, Outcome
+from .blocks import ChunkResult, contiguous
+from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, RowFailure, ignore
 from .failures import FailureType, classify
 from .fault_tolerance import FaultToleranceManager
 from .fault_tolerance_config import FaultToleranceConfig
@@ -70,6 +71,8 @@ class RayExecutor:
         self._announced = False
         self._batches: dict[int, Batch] = {}
         self._order: deque[int] = deque()
+        self._lost_rows: dict[int, list[RowFailure]] = {}
+        """Rows that were given up since they cannot be survived, by the number of their batch."""
         self._last = -1
         self._calls: dict[Any, Call] = {}
         """By Ray's reference to the reply."""
@@ -78,19 +81,20 @@ class RayExecutor:
 
     # Starting
 
-    def start(self, evaluator: Evaluator, listener: Listener) -> None:
+    def start(self, evaluator: Evaluator, listener: Listener, delivered: Delivered = ignore) -> None:
         """Start, and wait until the workers are ready. Raises `ExecutorError` where there are none to be had."""
-        self.begin(evaluator, listener)
+        self.begin(evaluator, listener, delivered)
         while not self.advance(_POLL_SECONDS):
             pass
 
-    def begin(self, evaluator: Evaluator, listener: Listener) -> None:
+    def begin(self, evaluator: Evaluator, listener: Listener, delivered: Delivered = ignore) -> None:
         """Start and return at once; `advance` tells when the workers are ready."""
         self._payload = pickled(evaluator)
         self._evaluator = evaluator
         self._listener = listener
+        self._delivered = delivered
         self._manager = FaultToleranceManager(self._config, clock=monotonic, listener=self._tell, versions=versions())
-        self._schedule = Schedule(self._manager, evaluator.block)
+        self._schedule = Schedule(self._manager, evaluator.block, self._given_up)
         self._threads = OneThread()
         self._began = monotonic()
         listener("executor", {"name": self.name, "state": "starting", "workers": 0})
@@ -154,6 +158,7 @@ class RayExecutor:
             self._drop_batches()
             raise
         batch = self._batches.pop(number)
+        self._lost_rows.pop(number, None)
         found = self._schedule.take(number)
 
         def placeholder(rows: list[int]) -> dict[str, Any]:
@@ -181,6 +186,7 @@ class RayExecutor:
             self._schedule.drop_batches()
         self._batches.clear()
         self._order.clear()
+        self._lost_rows.clear()
 
     def _tell(self, kind: str, fields: dict[str, Any]) -> None:
         if kind != "quarantined":  # told by whoever commits the generation, wherever it was evaluated
@@ -262,7 +268,17 @@ class RayExecutor:
         except self._ray.exceptions.RayError as error:
             self._lose(self._live_slots().by_id[call.slot], classify(error), _line(error))
         else:
-            self._schedule.delivered(call, result, monotonic())
+            rows = call.chunk.rows
+            result.failures = [replace(failure, row=rows[failure.row]) for failure in result.failures]
+            if self._schedule.delivered(call, result, monotonic()) and not call.chunk.probe:
+                lost = [failure for failure in self._lost_rows.get(call.chunk.batch, ()) if failure.row in rows]
+                told = replace(result, failures=[*result.failures, *lost])
+                self._delivered(self._batches[call.chunk.batch].generation, rows, told)
+
+    def _given_up(self, number: int, failures: Sequence[RowFailure]) -> None:
+        self._lost_rows.setdefault(number, []).extend(failures)
+        rows = sorted(failure.row for failure in failures)
+        self._delivered(self._batches[number].generation, rows, ChunkResult({}, list(failures)))
 
     def _end_overdue(self, slots: Slots) -> None:
         now = monotonic()

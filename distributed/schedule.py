@@ -9,7 +9,7 @@ and every row's result is put where the row was.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,12 +96,20 @@ class Schedule:
     ----------
     block
         The evaluator's rows per block.
+    given_up
+        Told of a batch's number and the rows that are given up, as soon as they are.
     """
 
-    def __init__(self, manager: FaultToleranceManager, block: int) -> None:
+    def __init__(
+        self,
+        manager: FaultToleranceManager,
+        block: int,
+        given_up: Callable[[int, Sequence[RowFailure]], None] = lambda batch, failures: None,
+    ) -> None:
         self.cost = CostModel()
         self._manager = manager
         self._block = block
+        self._given_up = given_up
         self._batches: dict[int, _Progress] = {}
         self._again: deque[Chunk] = deque()
         """What is to be tried again, parts of what was split, and what was cut before a slot could take it."""
@@ -363,6 +371,7 @@ class Schedule:
             progress = self._batches[chunk.batch]
             progress.given_up += decision.quarantined
             progress.filled[[failure.row for failure in decision.quarantined]] = True
+            self._given_up(chunk.batch, decision.quarantined)
         for part in reversed(decision.parts):
             self._open[part] = _Open(failed=True, examined=chunk.probe)
             self._again.appendleft(part)

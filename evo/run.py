@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evo import checkpoints, registry, versions
+from evo.checkpoints.journal import Journal, read_journal
 from evo.engine import Engine
 from evo.errors import RunFailedError, UsageError
 from evo.events import EventBus, EventLog, Observer
 from evo.fingerprint import code_files
 from evo.interrupt import Interrupt
+from evo.journaling import JournalingExecutor, to_come
 from evo.problem import Problem
 from evo.result import Result
 from evo.run_folder import RunFolder, write_text
-from evo.run_state import Parts, from_checkpoint, new_parts, to_tree
+from evo.run_state import Parts, from_checkpoint, identity, new_parts, to_tree
 from evo.saving import Saver
 from evo.settings import Settings
 from evo.stopping import Stop, StopReason
@@ -106,11 +108,13 @@ def resume(
         No usable checkpoint, or one of another problem.
     """
     with contextlib.ExitStack() as stack:
-        folder = RunFolder.of(Path(path)) if output is None else None
+        source = RunFolder.of(Path(path))
+        folder = source if output is None else None
         if folder is not None:
             stack.enter_context(folder)
             folder.lock()  # before reading: what is read is then the newest, and stays it
-        checkpoint = checkpoints.load(path, warn=_teller(observers))
+        tell = _teller(observers)
+        checkpoint = checkpoints.load(path, warn=tell)
         assert checkpoint.path is not None
         changes: dict[str, Any] = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
         if walltime is not None:
@@ -127,8 +131,18 @@ def resume(
         elif folder is not None:
             # What an older checkpoint's future will be is what it was: the newer ones are made again, bit for bit.
             checkpoints.CheckpointStore(folder.checkpoints).discard_after(parts.progress.generation)
+        records = [] if source is None or folder is None else read_journal(source.checkpoints, tell)
+        kept = to_come(records, parts.progress.generation)
         return _Session(
-            parts, folder, checkpoint.path, observers, interrupt or Interrupt(), callback, wait_for_workers
+            parts,
+            folder,
+            checkpoint.path,
+            observers,
+            interrupt or Interrupt(),
+            callback,
+            wait_for_workers,
+            kept,
+            branched=output is not None,
         ).run()
 
 
@@ -151,6 +165,10 @@ class _Session:
     interrupt: Interrupt
     callback: Callback | None
     wait_for_workers: bool
+    kept: Sequence[Mapping[str, Any]] = ()
+    """What the journal holds of the generations to come."""
+    branched: bool = False
+    """Whether the run goes on in another folder than it comes from."""
 
     def run(self) -> Result:
         """Loop, save, write the result."""
@@ -166,6 +184,10 @@ class _Session:
             events.generation = parts.progress.generation
             executor = self._executor()
             stack.callback(executor.close)
+            journal = None
+            if folder is not None and parts.settings.checkpoint.journal is not False:
+                executor = journal = self._journaling(executor, folder, events)
+                stack.callback(executor.close)
             engine = Engine(
                 parts.optimizer,
                 executor,
@@ -181,7 +203,7 @@ class _Session:
             self._announce(engine, events)
             saver = None
             if folder is not None:
-                saver = engine.checkpoint = self._saver(folder, engine, events)
+                saver = engine.checkpoint = self._saver(folder, engine, events, journal)
                 engine.poll = saver.poll
                 stack.callback(saver.close)
             reason: StopReason = "failed"
@@ -228,7 +250,21 @@ class _Session:
             config=settings.fault_tolerance.model_dump(),
         )
 
-    def _saver(self, folder: RunFolder, engine: Engine, events: EventBus) -> Saver:
+    def _journaling(self, executor: Executor, folder: RunFolder, events: EventBus) -> JournalingExecutor:
+        def warn(message: str) -> None:
+            events.emit("alert", message=message)
+
+        return JournalingExecutor(
+            executor,
+            Journal(folder.checkpoints, self.parts.progress.generation, warn=warn),
+            kept=self.kept,
+            identity=identity(self.parts),
+            always=self.parts.settings.checkpoint.journal is True,
+            copy=self.branched,
+            warn=warn,
+        )
+
+    def _saver(self, folder: RunFolder, engine: Engine, events: EventBus, journal: JournalingExecutor | None) -> Saver:
         plan = self.parts.settings.checkpoint
         store = checkpoints.CheckpointStore(
             folder.checkpoints, plan.keep, warn=lambda message: events.emit("alert", message=message)
@@ -240,6 +276,7 @@ class _Session:
             interval=plan.interval,
             seconds=plan.seconds,
             interrupt=self.interrupt,
+            journal=journal,
         )
 
     def _announce(self, engine: Engine, events: EventBus) -> None:
@@ -258,9 +295,10 @@ class _Session:
         if self.resumed_from is None:
             events.emit("started", **about, settings=parts.settings.to_mapping())
             return
+        kept = sum(len(record["rows"]) for record in self.kept)
         so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
         code = code_files(parts.problem)
-        events.emit("resumed", **about, **so_far, code=code, **{"from": str(self.resumed_from)})
+        events.emit("resumed", **about, **so_far, code=code, kept=kept, **{"from": str(self.resumed_from)})
         if parts.changed:
             what = ", ".join(parts.changed)
             events.emit(

@@ -98,6 +98,14 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
     }
 
 
+def identity(parts: Parts) -> str:
+    """What all evaluations of the run depend on, beside their candidates, as a short hash."""
+    problem, optimizer = parts.problem, parts.optimizer
+    return checkpoints.digest(
+        [parts.fingerprint, problem.space.to_spec(), versions.fingerprint(), optimizer.name, optimizer.parameters()]
+    )
+
+
 def from_checkpoint(
     checkpoint: checkpoints.Checkpoint,
     *,

@@ -10,6 +10,7 @@ from typing import Any
 from evo.checkpoints import BackgroundWriter, CheckpointStore
 from evo.events import EventBus
 from evo.interrupt import Interrupt
+from evo.journaling import JournalingExecutor
 from evo.stopping import StopReason
 
 MIN_SPACING = 0.2
@@ -28,6 +29,8 @@ class Saver:
         the seconds count in the middle of a long generation too, where there is anything new to save.
     interrupt
         May ask for a save at any moment.
+    journal
+        Told of every state that is taken, and of every one that is safe.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Saver:
         interval: int,
         seconds: float,
         interrupt: Interrupt | None = None,
+        journal: JournalingExecutor | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -47,6 +51,7 @@ class Saver:
         self._interval = interval
         self._seconds = seconds
         self._interrupt = interrupt or Interrupt()
+        self._journal = journal
         self._clock = clock
         self._writer = BackgroundWriter(store, on_saved=self._saved, on_error=self._failed)
         self._generations = 0
@@ -73,7 +78,10 @@ class Saver:
     def hand_over(self, finished: StopReason | None = None) -> None:
         """Save the state as it is now, in the background."""
         begin = self._clock()
-        self._writer.save(*self._take(finished))
+        generation, tree = self._take(finished)
+        if self._journal is not None:
+            self._journal.state_taken(generation)
+        self._writer.save(generation, tree)
         self._generations = 0
         self._last = self._clock()
         self.spent += self._last - begin
@@ -89,6 +97,8 @@ class Saver:
 
     def _saved(self, generation: int, path: Path, seconds: float, size: int) -> None:
         self.newest = path
+        if self._journal is not None:
+            self._journal.state_saved(generation)
         self._events.emit("checkpoint", generation=generation, path=str(path), seconds=round(seconds, 4), bytes=size)
 
     def _failed(self, error: Exception) -> None:
