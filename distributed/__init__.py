@@ -10,8 +10,30 @@ from .executor import Executor
 
 if TYPE_CHECKING:
     from .fault_tolerance_config import FaultToleranceConfig
+    from .map_result import ItemError, MapError, MapFailure, MapInterrupted, MapResult
+    from .parallel_map import map
 
-__all__ = ["make_executor"]
+_HOMES = {
+    "ItemError": "map_result",
+    "MapError": "map_result",
+    "MapFailure": "map_result",
+    "MapInterrupted": "map_result",
+    "MapResult": "map_result",
+    "map": "parallel_map",
+}
+
+__all__ = ["ItemError", "MapError", "MapFailure", "MapInterrupted", "MapResult", "make_executor", "map"]
+
+
+def __getattr__(name: str) -> Any:
+    """Names that are loaded when they are first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
 
 def make_executor(

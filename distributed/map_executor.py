@@ -1,0 +1,51 @@
+"""`MapExecutor`: a `RayExecutor` whose workers take what each call of `map` asks for, and share large data."""
+
+from __future__ import annotations
+
+from math import ceil
+from time import monotonic
+from typing import Any
+
+from .fault_tolerance_config import FaultToleranceConfig
+from .ray_executor import RayExecutor
+from .ray_start import RayCluster
+from .resources import Resources
+from .slots import Slots
+
+
+class MapExecutor(RayExecutor):
+    """See the module.
+
+    Parameters
+    ----------
+    workers
+        How many; None: as many as there is room for.
+    address
+        An existing cluster; None: a private one on this machine, with `cores` CPUs or as many as `workers` need.
+    shared
+        For the evaluator's `share`; None: nothing.
+    """
+
+    def __init__(
+        self,
+        workers: int | None,
+        address: str | None,
+        config: FaultToleranceConfig,
+        *,
+        resources: Resources,
+        shared: Any,
+        cores: int,
+    ) -> None:
+        super().__init__(workers, address, config)
+        self._cluster = RayCluster(address, cores if workers is None else ceil(workers * resources.cpus))
+        self._resources = resources
+        self._shared = shared
+
+    def _make_slots(self) -> None:
+        import ray
+
+        self._ray = ray
+        self._slots = Slots(ray, self._payload, self._workers, self._resources, self._shared)
+        for slot in self._slots.by_id.values():
+            self._manager.slot_added(slot.id, slot.node)
+            self._slots.start(slot, monotonic())
