@@ -170,8 +170,8 @@ def test_all_rows_may_fail(executor: Executor) -> None:
 
 
 def test_asked_to_stop_it_stops_soon_and_can_go_on(executor: Executor) -> None:
-    executor.submit(batch(200, sleep=0.02))
-    executor.submit(batch(200, 1, sleep=0.02))
+    executor.submit(batch(400, sleep=0.005))
+    executor.submit(batch(400, 1, sleep=0.005))
     began = monotonic()
     with pytest.raises(Interrupted):
         executor.collect(lambda: monotonic() - began > 0.3)
@@ -242,8 +242,8 @@ def test_a_fault_of_the_worker_that_passes_leaves_no_trace(executor: Executor, m
 def test_a_row_that_ends_its_process_is_quarantined_and_costs_the_others_not_a_bit(
     executor: Executor, kind: str
 ) -> None:
-    if kind == "handover":
-        pytest.skip("its workers are those of ray_2")
+    if kind != "ray_2":
+        pytest.skip("it takes a while, and how many workers it kills is the schedule's business, tested there")
     each = batch(30, mode="ends_process", bad=[9])
     (outcome,) = run(executor, each)
     assert_same(outcome.arrays, expected(each, bad=(9,)))
