@@ -11,14 +11,13 @@ from typing import Any, NamedTuple, Self
 
 from evo.errors import CheckpointError
 
-from .encoding import encode
-from .files import expect_mapping
 from .store import CheckpointStore
 
 
 class _Job(NamedTuple):
     generation: int
     tree: Mapping[str, Any]
+    lasting: bool
 
 
 class BackgroundWriter:
@@ -63,10 +62,15 @@ class BackgroundWriter:
         with self._changed:
             return self._last_saved
 
-    def save(self, generation: int, tree: Mapping[str, Any]) -> None:
-        """Hand over a state; returns at once.
+    def save(self, generation: int, tree: Mapping[str, Any], *, lasting: bool = False) -> None:
+        """Hand over a state; returns at once, unless a lasting one waits to be written: then it waits for that.
 
         The tree and its arrays must not change from now on: give a `snapshot` of what goes on changing.
+
+        Parameters
+        ----------
+        lasting
+            Whether no newer state may take this one's place: it is to be kept for good.
 
         Raises
         ------
@@ -76,7 +80,8 @@ class BackgroundWriter:
         with self._changed:
             if self._closed:
                 raise CheckpointError(f"{self._store.folder}: the writer of checkpoints is closed")
-            self._waiting = _Job(generation, tree)
+            self._changed.wait_for(lambda: self._waiting is None or not self._waiting.lasting)
+            self._waiting = _Job(generation, tree, lasting)
             self._last_given = generation
             self._changed.notify_all()
 
@@ -126,11 +131,12 @@ class BackgroundWriter:
             self._changed.wait_for(lambda: self._waiting is not None or self._closed)
             job, self._waiting = self._waiting, None
             self._writing = job is not None
+            self._changed.notify_all()
             return job
 
     def _write(self, job: _Job) -> None:
         start = time.perf_counter()
-        buffers = encode(expect_mapping(job.tree))
+        buffers = self._store.encode(job.tree)
         path = self._store.put(job.generation, buffers)
         with self._changed:
             self._last_saved = job.generation

@@ -11,16 +11,21 @@ import numpy as np
 
 from evo.errors import CheckpointError
 
+from .compression import decompress_into
 from .format import (
     ARRAY,
     ARRAY_NAME,
     BIG_INTEGER,
     CHECKSUM_OFFSET,
     CHECKSUMS,
+    COMPRESSED,
     FORMAT_VERSION,
     HEADER_LENGTH,
     MAGIC,
+    MAX_EXPANSION,
     MAX_TREE_LENGTH,
+    PLAIN_VERSION,
+    STORED_LENGTH,
     DamagedError,
     Header,
     aligned,
@@ -113,8 +118,8 @@ def _unknown_version(version: int) -> CheckpointError:
     )
 
 
-def _read_v1(source: Source, header: Header) -> Tree:
-    """Read a tree of format version 1."""
+def _read(source: Source, header: Header) -> Tree:
+    """Read a tree of format version 1, or of 2, which has one more extension."""
     if header.tree_length > MAX_TREE_LENGTH or header.arrays_start > source.size:
         raise DamagedError(f"damaged: a tree of {header.tree_length} bytes, {header.nodes} nodes does not fit the file")
     data = bytearray(header.tree_length)
@@ -128,12 +133,16 @@ def _read_v1(source: Source, header: Header) -> Tree:
     return tree
 
 
-_READERS: dict[int, Callable[[Source, Header], Tree]] = {1: _read_v1}
+_READERS: dict[int, Callable[[Source, Header], Tree]] = {1: _read, 2: _read}
 """A reader for every version that was ever released."""
 
 
 class _ArrayName(bytes):
     """An array as the tree names it."""
+
+
+class _CompressedName(_ArrayName):
+    """A compressed array as the tree names it."""
 
 
 class _TreeReader:
@@ -153,7 +162,7 @@ class _TreeReader:
             raw=False,
             strict_map_key=True,
             unicode_errors="surrogatepass",
-            ext_hook=_extension,
+            ext_hook=_extension if header.version > PLAIN_VERSION else _plain_extension,
             max_buffer_size=max(len(data), 1),
         )
         self._unpacker.feed(data)
@@ -204,10 +213,17 @@ class _TreeReader:
             mapping[key] = self.value(depth + 1)
         return mapping
 
-    def _array(self, name: bytes) -> Array:
+    def _array(self, name: _ArrayName) -> Array:
+        stored = None
+        if isinstance(name, _CompressedName):
+            (stored,) = STORED_LENGTH.unpack(name[-STORED_LENGTH.size :].rjust(STORED_LENGTH.size, b"\0"))
+            name = _ArrayName(name[: -STORED_LENGTH.size])
         dtype, shape, offset = _parse_array_name(name)
         # Not only in range: exactly where the writer would have put it, so that no two arrays overlap.
-        length = math.prod(shape) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
+        length = size if stored is None else stored
+        if size > MAX_EXPANSION * length:
+            raise DamagedError(f"damaged: an array of {size} bytes compressed to {length}")
         expected = aligned(self._arrays_end) - self._header.arrays_start if length else 0
         if offset != expected:
             raise DamagedError(f"damaged: expected an array at offset {expected}, found {offset}")
@@ -221,7 +237,12 @@ class _TreeReader:
             raise DamagedError(f"damaged: an array of shape {shape!s:.80}") from error
         if length:
             raw = array.reshape(-1).view(np.uint8)
-            self._source.read_into(raw.data, start)
+            if stored is None:
+                self._source.read_into(raw.data, start)
+            else:
+                frame = bytearray(length)
+                self._source.read_into(memoryview(frame), start)
+                decompress_into(raw.data, frame)
             if dtype == np.bool_ and raw.max() > 1:
                 raise DamagedError("damaged: an array of bools holds something else")
             self._arrays_end = start + length
@@ -229,6 +250,10 @@ class _TreeReader:
 
 
 def _extension(code: int, data: bytes) -> Any:
+    return _CompressedName(data) if code == COMPRESSED else _plain_extension(code, data)
+
+
+def _plain_extension(code: int, data: bytes) -> Any:
     if code == ARRAY:
         return _ArrayName(data)
     if code == BIG_INTEGER:

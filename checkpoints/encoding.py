@@ -9,6 +9,7 @@ import numpy as np
 
 from evo.errors import CheckpointError
 
+from . import compression
 from .format import (
     ALIGNMENT,
     ARRAY,
@@ -17,16 +18,19 @@ from .format import (
     CHECKSUM,
     CHECKSUM_OFFSET,
     CHECKSUMS,
+    COMPRESSED,
     FORMAT_VERSION,
     HEADER_LENGTH,
     MAX_TREE_LENGTH,
+    PLAIN_VERSION,
+    STORED_LENGTH,
     Header,
     aligned,
 )
 from .tree import Array, Kind, Place, Tree, check_depth, classify, text_items
 
 
-def encode(tree: Tree) -> list[bytes | memoryview]:
+def encode(tree: Tree, *, compress: bool = False) -> list[bytes | memoryview]:
     """Return a checkpoint's bytes as buffers to be written one after the other.
 
     Parameters
@@ -34,6 +38,8 @@ def encode(tree: Tree) -> list[bytes | memoryview]:
     tree
         Nested dicts with text keys, lists, None, bool, int (of any size), float, str, bytes, numpy scalars, and numpy
         arrays of bools, integers and floats, of any shape and strides. Tuples are written as lists.
+    compress
+        Compress large arrays where that makes them smaller; needs the package zstandard.
 
     Returns
     -------
@@ -46,7 +52,7 @@ def encode(tree: Tree) -> list[bytes | memoryview]:
     CheckpointError
         The tree holds something else; the text names the field.
     """
-    writer = _TreeWriter()
+    writer = _TreeWriter(compress)
     converted = writer.convert(tree, None, 0)
     try:
         packed = msgpack.packb(converted, use_bin_type=True, strict_types=True, unicode_errors="surrogatepass")
@@ -56,15 +62,16 @@ def encode(tree: Tree) -> list[bytes | memoryview]:
         raise CheckpointError(
             f"checkpoint: expected at most {MAX_TREE_LENGTH} bytes outside its arrays, found {len(packed)}"
         )
-    header = Header(FORMAT_VERSION, CHECKSUM, 0, len(packed), writer.nodes)
+    version = FORMAT_VERSION if writer.has_compressed else PLAIN_VERSION
+    header = Header(version, CHECKSUM, 0, len(packed), writer.nodes)
     header = header._replace(file_length=header.arrays_start + writer.arrays_length)
     body: list[bytes | memoryview] = [packed, bytes(header.arrays_start - HEADER_LENGTH - len(packed))]
     position = 0
-    for array in writer.arrays:
+    for data in writer.arrays:
         if padding := -position % ALIGNMENT:
             body.append(bytes(padding))
-        body.append(array.reshape(-1).view(np.uint8).data)
-        position = aligned(position) + array.nbytes
+        body.append(data)
+        position = aligned(position) + len(data)
     checksum = CHECKSUMS[CHECKSUM]()
     checksum.update(header.pack()[:CHECKSUM_OFFSET])
     for buffer in body:
@@ -75,10 +82,12 @@ def encode(tree: Tree) -> list[bytes | memoryview]:
 class _TreeWriter:
     """Turns a tree into what msgpack writes; sets its arrays aside."""
 
-    def __init__(self) -> None:
+    def __init__(self, compress: bool) -> None:
         self.nodes = 0
-        self.arrays: list[Array] = []
+        self.arrays: list[bytes | memoryview] = []
         self.arrays_length = 0
+        self.has_compressed = False
+        self._compress = compress
 
     def convert(self, value: Any, where: Place, depth: int) -> Any:
         self.nodes += 1
@@ -97,10 +106,16 @@ class _TreeWriter:
         offset = aligned(self.arrays_length) if array.size else 0
         name = ARRAY_NAME.pack(array.dtype.str.encode(), array.ndim, offset)
         shape = b"".join(length.to_bytes(8, "little") for length in array.shape)
-        if array.size:
-            self.arrays.append(array)
-            self.arrays_length = offset + array.nbytes
-        return msgpack.ExtType(ARRAY, name + shape)
+        if not array.size:
+            return msgpack.ExtType(ARRAY, name + shape)
+        data = array.reshape(-1).view(np.uint8).data
+        frame = compression.compressed(data) if self._compress else None
+        self.arrays.append(data if frame is None else frame)
+        self.arrays_length = offset + len(self.arrays[-1])
+        if frame is None:
+            return msgpack.ExtType(ARRAY, name + shape)
+        self.has_compressed = True
+        return msgpack.ExtType(COMPRESSED, name + shape + STORED_LENGTH.pack(len(frame)))
 
 
 def _big_integer(value: int) -> msgpack.ExtType:

@@ -17,8 +17,12 @@ All numbers are little-endian::
 An array without elements takes no place, and is named with offset 0.
 
 In the tree, extension `ARRAY` is an array (element type, number of dimensions, offset from the first array, shape) and
-extension `BIG_INTEGER` an integer beyond 64 bits (two's complement). Magic, version, checksum's name, file length and
-checksum keep their places in every version, so that a damaged file can be told from a newer one.
+extension `BIG_INTEGER` an integer beyond 64 bits (two's complement). Version 2 adds extension `COMPRESSED`: an array's
+name with the number of bytes that it takes in the file, a Zstandard frame; zeros follow it where it would be less than
+1 / `MAX_EXPANSION` of the array. Files that hold none are written as version 1.
+
+Magic, version, checksum's name, file length and checksum keep their places in every version, so that a damaged file can
+be told from a newer one.
 """
 
 from __future__ import annotations
@@ -31,18 +35,23 @@ import xxhash
 
 from evo.errors import CheckpointError
 
-FORMAT_VERSION = 1
-"""The version that is written."""
+FORMAT_VERSION = 2
+"""The newest version that is known."""
+PLAIN_VERSION = 1
+"""The version of a file without compressed arrays."""
 
 # Like PNG's: not text, and damaged by whatever changes line ends or strips the eighth bit.
 MAGIC = b"\x89EVO\r\n\x1a\n"
 ALIGNMENT = 64
 ARRAY = 1
 BIG_INTEGER = 2
+COMPRESSED = 3
 
 # Python needs up to ~200 bytes for what msgpack writes in one. Since every value and key takes this much room in the
 # file, a file cannot make its reader allocate more than a small multiple of its own size.
 ROOM_PER_NODE = 8
+MAX_EXPANSION = 16
+"""An array is at most so many times as large as what it takes in the file."""
 MAX_TREE_LENGTH = 2**31 - 1 - ALIGNMENT
 
 CHECKSUM = b"xxh3-128"
@@ -52,6 +61,7 @@ HEADER_LENGTH = 64
 
 # Element type, number of dimensions, offset; the shape follows, 8 bytes a dimension.
 ARRAY_NAME = struct.Struct("<3sBQ")
+STORED_LENGTH = struct.Struct("<Q")
 _HEADER = struct.Struct("<8sI8sIQQQ16s")
 
 
@@ -78,7 +88,7 @@ class Header(NamedTuple):
     def unpack(cls, data: bytes) -> Header:
         """Read a header that starts with the magic; what its fields say is not yet checked."""
         _, version, name, zero, file_length, tree_length, nodes, checksum = _HEADER.unpack(data)
-        if version == FORMAT_VERSION and zero != 0:
+        if version <= FORMAT_VERSION and zero != 0:
             raise DamagedError("damaged: reserved bytes of the header are not zero")
         return cls(version, name, file_length, tree_length, nodes, checksum)
 

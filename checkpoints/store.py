@@ -10,7 +10,7 @@ from typing import Any
 
 from evo.errors import CheckpointError, SettingsError
 
-from . import disk
+from . import compression, disk
 from .atomic import remove_leftovers, write_atomically
 from .checkpoint import Checkpoint, read_file
 from .encoding import encode
@@ -29,23 +29,41 @@ class CheckpointStore:
     folder
         Made where it is missing. What a writer that died left half written is removed.
     keep
-        How many checkpoints to keep, at least 1.
+        How many checkpoints to keep, the newest, at least 1.
+    every
+        Keep those of every so many generations for good, too.
+    compress
+        Compress large arrays where that makes them smaller; needs the package zstandard.
     warn
         Told, in one line each, of damaged files that were passed over and of what failed after a checkpoint was safe.
 
     Raises
     ------
     SettingsError
-        `keep` is below 1.
+        `keep` or `every` is below 1, or zstandard is not installed.
     CheckpointError
         The folder cannot be made or read.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], keep: int = 3, *, warn: Warn = warnings.warn) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        keep: int = 3,
+        *,
+        every: int | None = None,
+        compress: bool = False,
+        warn: Warn = warnings.warn,
+    ) -> None:
         if keep < 1:
             raise SettingsError(f"keep: expected at least 1 checkpoint, found {keep}")
+        if every is not None and every < 1:
+            raise SettingsError(f"every: expected at least 1 generation, found {every}")
+        if compress:
+            compression.require()
         self.folder = Path(folder).absolute()
         self.keep = keep
+        self.every = every
+        self._compress = compress
         self._warn = warn
         try:
             disk.make_folder(self.folder)
@@ -73,7 +91,11 @@ class CheckpointStore:
         CheckpointError
             It could not be saved; the checkpoints that were there still are.
         """
-        return self.put(generation, encode(expect_mapping(tree)))
+        return self.put(generation, self.encode(tree))
+
+    def encode(self, tree: Mapping[str, Any]) -> list[bytes | memoryview]:
+        """Return a tree's bytes as this store writes them; raises `CheckpointError` for what it cannot hold."""
+        return encode(expect_mapping(tree), compress=self._compress)
 
     def put(self, generation: int, buffers: Sequence[bytes | memoryview]) -> Path:
         """Write a generation's checkpoint that is encoded already; otherwise as `save`."""
@@ -97,7 +119,7 @@ class CheckpointStore:
             self._set_latest(generation)
             older = [other for other in there if other < generation]
             # Not synced: an old one that a loss of power brings back does no harm, and goes with the next save.
-            self._remove(older[: max(0, len(older) + 1 - self.keep)])
+            self._remove([old for old in older[: max(0, len(older) + 1 - self.keep)] if not self._is_kept(old)])
         except OSError as error:
             self._warn(f"{self.folder}: {path.name} is saved, but tidying up failed: {error.strerror or error}")
         return path
@@ -150,6 +172,42 @@ class CheckpointStore:
         except OSError as error:
             raise self._failed(f"what comes after {file_name(generation)} cannot be removed", error) from error
         return later
+
+    def prune(self, *, warn: Warn | None = None) -> list[int]:
+        """Remove what this store would not keep; return which. The `keep` newest that are good remain.
+
+        Parameters
+        ----------
+        warn
+            Told of every damaged file among the newest, which is left for the user to see; the store's by default.
+
+        Raises
+        ------
+        CheckpointError
+            A file cannot be removed, or none is good: then nothing is removed.
+        """
+        found, good, oldest_kept = self.generations(), 0, None
+        for generation in reversed(found):
+            try:
+                self.load(generation)
+            except CheckpointError as error:
+                (warn or self._warn)(str(error))
+                continue
+            good, oldest_kept = good + 1, generation
+            if good == self.keep:
+                break
+        if oldest_kept is None:
+            raise CheckpointError(f"{self.folder}: expected a good checkpoint, found none among {len(found)}")
+        unwanted = [old for old in found if old < oldest_kept and not self._is_kept(old)]
+        try:
+            self._remove(unwanted)
+            disk.sync_folder(self.folder)
+        except OSError as error:
+            raise self._failed("old checkpoints cannot be removed", error) from error
+        return unwanted
+
+    def _is_kept(self, generation: int) -> bool:
+        return self.every is not None and generation % self.every == 0
 
     def _set_latest(self, generation: int) -> None:
         write_atomically(self.folder / LATEST, [f"{file_name(generation)}\n".encode()])

@@ -19,7 +19,7 @@ from evo.interrupt import Interrupt
 from evo.journaling import JournalingExecutor, to_come
 from evo.problem import Problem
 from evo.result import Result
-from evo.run_folder import RunFolder, write_text
+from evo.run_folder import RunFolder, checkpoint_of, write_text
 from evo.run_state import Parts, from_checkpoint, identity, new_parts, to_tree
 from evo.saving import Saver
 from evo.settings import Settings
@@ -75,6 +75,8 @@ def resume(
     workers: int | str | None = None,
     cluster: str | Mapping[str, Any] | None = None,
     walltime: float | None = None,
+    generation: int | None = None,
+    reseed: int | None = None,
     output: str | Path | None = None,
     accept_changed_problem: bool = False,
     wait_for_workers: bool = False,
@@ -96,6 +98,10 @@ def resume(
         As in `minimize`; None: as the run had it.
     walltime
         When the batch system ends this process, in seconds from its start; None: as the run had it, or SLURM tells.
+    generation
+        Of a folder, the checkpoint of this generation instead of the newest: a branch, which needs `output`.
+    reseed
+        A seed to go on with from here: from now on the run is another one, on purpose. None: the run's own.
     output
         A new run's folder to go on in; None: the folder that the checkpoint lies in, if it lies in one.
     accept_changed_problem
@@ -106,7 +112,14 @@ def resume(
     ------
     CheckpointError
         No usable checkpoint, or one of another problem.
+    UsageError
+        Options that do not go together.
     """
+    if generation is not None and output is None:
+        raise UsageError(
+            "output: expected a new folder, found none: an older generation (--from) starts a branch, which must "
+            "not take the place of the newer checkpoints"
+        )
     with contextlib.ExitStack() as stack:
         source = RunFolder.of(Path(path))
         folder = source if output is None else None
@@ -114,9 +127,12 @@ def resume(
             stack.enter_context(folder)
             folder.lock()  # before reading: what is read is then the newest, and stays it
         tell = _teller(observers)
+        if generation is not None:
+            path = checkpoint_of(Path(path) if source is None else source.checkpoints, generation)
         checkpoint = checkpoints.load(path, warn=tell)
         assert checkpoint.path is not None
-        changes: dict[str, Any] = {k: v for k, v in (("workers", workers), ("cluster", cluster)) if v is not None}
+        given = {"workers": workers, "cluster": cluster, "seed": reseed}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if walltime is not None:
             changes["checkpoint"] = {**checkpoint.get("settings", {}).get("checkpoint", {}), "walltime": walltime}
         parts = from_checkpoint(
@@ -222,7 +238,8 @@ class _Session:
         reason = engine.reason()
         if reason is not None:
             return reason  # finished before: nothing to start workers for
-        if saver is not None and self.resumed_from is None and not saver.save_now():
+        is_new = self.resumed_from is None or self.branched
+        if saver is not None and is_new and not saver.save_now():
             raise RunFailedError("the first checkpoint cannot be saved; nothing was evaluated yet")
         notice = self.parts.problem.notice()
         if notice is not None:
@@ -267,7 +284,11 @@ class _Session:
     def _saver(self, folder: RunFolder, engine: Engine, events: EventBus, journal: JournalingExecutor | None) -> Saver:
         plan = self.parts.settings.checkpoint
         store = checkpoints.CheckpointStore(
-            folder.checkpoints, plan.keep, warn=lambda message: events.emit("alert", message=message)
+            folder.checkpoints,
+            plan.keep,
+            every=plan.every,
+            compress=plan.compression == "zstd",
+            warn=lambda message: events.emit("alert", message=message),
         )
         return Saver(
             store,
@@ -275,6 +296,7 @@ class _Session:
             events,
             interval=plan.interval,
             seconds=plan.seconds,
+            generation=lambda: engine.progress.generation,
             interrupt=self.interrupt,
             journal=journal,
         )

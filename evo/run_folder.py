@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from evo.checkpoints import folder as checkpoints
 from evo.checkpoints.lock import FolderLock, Owner
 from evo.errors import UsageError
 from evo.events import plain
@@ -45,12 +46,9 @@ class RunFolder:
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             folder.lock()
-            if folder.holds_run():
-                if not overwrite:
-                    raise UsageError(
-                        f"{path}: holds a run already: resume it (evo resume {path}), choose another folder, "
-                        f"or replace it with --overwrite (overwrite=True)"
-                    )
+            if not overwrite:
+                cls.refuse_run(path)
+            elif folder.holds_run():
                 folder._clear()
             folder.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
@@ -60,6 +58,15 @@ class RunFolder:
             folder.release()
             raise
         return folder
+
+    @classmethod
+    def refuse_run(cls, path: Path) -> None:
+        """Raise `UsageError` where a folder holds a run already."""
+        if cls(path).holds_run():
+            raise UsageError(
+                f"{path}: holds a run already: resume it (evo resume {path}), choose another folder, "
+                f"or replace it with --overwrite (overwrite=True)"
+            )
 
     @classmethod
     def of(cls, path: Path) -> RunFolder | None:
@@ -119,6 +126,18 @@ class RunFolder:
     def write_result(self, content: dict[str, Any]) -> None:
         """Write `result.json`, whole or not at all. Raises `OSError`."""
         write_text(self.result, json.dumps(plain(content), indent=2) + "\n")
+
+
+def checkpoint_of(folder: Path, generation: int) -> Path:
+    """The file of one generation in a folder of checkpoints. Raises `UsageError` where there is none."""
+    path = folder / checkpoints.file_name(generation)
+    if not path.is_file():
+        found = ", ".join(map(str, checkpoints.generations(folder))) if folder.is_dir() else ""
+        raise UsageError(
+            f"{folder}: expected a checkpoint of generation {generation}, found {found or 'none'}; "
+            f"checkpoint.every keeps those that you want to branch from"
+        )
+    return path
 
 
 def write_text(path: Path, text: str) -> None:

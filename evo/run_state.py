@@ -123,7 +123,8 @@ def from_checkpoint(
     stop
         New totals for the limits that it names.
     changes
-        Settings that no result depends on (`workers`, `cluster`), laid out as in the file.
+        Settings that no result depends on (`workers`, `cluster`), and a new seed where one is wanted; laid out as in
+        the file.
     accept_changed_problem
         Go on although the problem's data or code are not what they were; its space must be.
 

@@ -25,8 +25,11 @@ class Saver:
     take
         Gives the generation and a tree of the run that nobody changes any more; told why the run ended, if it did.
     interval, seconds
-        A save is due after so many generations or seconds, whichever is first, but not within `MIN_SPACING` seconds;
-        the seconds count in the middle of a long generation too, where there is anything new to save.
+        A save is due after so many generations or seconds, whichever is first, but not within `MIN_SPACING` seconds,
+        and at every generation that the store keeps for good; the seconds count in the middle of a long generation too,
+        where there is anything new to save.
+    generation
+        Gives the number of generations that are done.
     interrupt
         May ask for a save at any moment.
     journal
@@ -41,6 +44,7 @@ class Saver:
         *,
         interval: int,
         seconds: float,
+        generation: Callable[[], int],
         interrupt: Interrupt | None = None,
         journal: JournalingExecutor | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -52,6 +56,7 @@ class Saver:
         self._seconds = seconds
         self._interrupt = interrupt or Interrupt()
         self._journal = journal
+        self._generation = generation
         self._clock = clock
         self._writer = BackgroundWriter(store, on_saved=self._saved, on_error=self._failed)
         self._generations = 0
@@ -66,7 +71,7 @@ class Saver:
         self._generations += 1
         since = self._clock() - self._last
         due = since >= MIN_SPACING and (self._generations >= self._interval or since >= self._seconds)
-        if due or self._interrupt.take_save_request():
+        if due or self._is_lasting(self._generation()) or self._interrupt.take_save_request():
             self.hand_over()
 
     def poll(self) -> None:
@@ -81,10 +86,14 @@ class Saver:
         generation, tree = self._take(finished)
         if self._journal is not None:
             self._journal.state_taken(generation)
-        self._writer.save(generation, tree)
+        self._writer.save(generation, tree, lasting=self._is_lasting(generation))
         self._generations = 0
         self._last = self._clock()
         self.spent += self._last - begin
+
+    def _is_lasting(self, generation: int) -> bool:
+        every = self._store.every
+        return every is not None and generation % every == 0
 
     def save_now(self, finished: StopReason | None = None) -> bool:
         """Save the state as it is now and wait until it is on the disk; whether that went well."""

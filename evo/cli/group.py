@@ -17,7 +17,8 @@ FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
 COMMANDS = {
     "run": "Run the problem of a problem.yaml or a .vrp file.",
     "resume": "Go on with a run that was interrupted, or extend one.",
-    "inspect": "Show what a checkpoint holds.",
+    "inspect": "Show what a checkpoint holds, or how two differ.",
+    "checkpoints": "List, verify or prune a run's checkpoints.",
     "validate": "Check a problem.yaml without running it.",
     "problems": "List the built-in problems.",
 }

@@ -18,19 +18,27 @@ if TYPE_CHECKING:
 
 
 @click.command("inspect")
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--diff", "as_diff", is_flag=True, help="Tell in which fields two checkpoints differ.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @options.debug
-def command(path: Path, as_json: bool) -> int:
+def command(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> int:
     """Show what the checkpoint in PATH holds: a file, or a folder for its newest good one.
 
     \b
     Examples:
       evo inspect runs/problem-1
+      evo inspect --diff runs/problem-1 runs/problem-2
       evo inspect runs/problem-1/checkpoints/gen-00000120.msgpack --json
     """
     from evo import checkpoints
 
+    expected = 2 if as_diff else 1
+    if len(paths) != expected:
+        raise click.UsageError(f"expected {text.plural(expected, 'PATH')}, found {len(paths)}")
+    if as_diff:
+        return _show_differences(*paths, as_json=as_json)
+    path = paths[0]
     damaged: list[str] = []
     checkpoint = checkpoints.load(path, warn=damaged.append)
     summary = summarize(checkpoint)
@@ -43,6 +51,21 @@ def command(path: Path, as_json: bool) -> int:
         click.echo(json.dumps(plain(summary)))
     else:
         _show(summary)
+    return 0
+
+
+def _show_differences(first: Path, second: Path, *, as_json: bool) -> int:
+    """A line for each field that differs; nothing where the checkpoints are equal."""
+    from evo import checkpoints
+    from evo.checkpoints.comparing import described, differences
+
+    for found in differences(dict(checkpoints.load(first)), dict(checkpoints.load(second))):
+        if as_json:
+            import json
+
+            click.echo(json.dumps({"field": found.field, "difference": described(found)}))
+        else:
+            click.echo(f"{found.field}: {described(found)}")
     return 0
 
 

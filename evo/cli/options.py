@@ -13,7 +13,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _converted(parse: str, accepts: Callable[[Any], bool], expected: str) -> Callable[..., Any]:
+def converted(parse: str, accepts: Callable[[Any], bool], expected: str) -> Callable[..., Any]:
     """A callback that turns an option's text into a value as a settings file would, or says what was expected."""
 
     def convert(ctx: click.Context, param: click.Parameter, text: str | None) -> Any:
@@ -29,10 +29,13 @@ def _converted(parse: str, accepts: Callable[[Any], bool], expected: str) -> Cal
     return convert
 
 
+SEEDS: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v < 2**63, "a whole number from 0 to 2**63 - 1")
+
+
 def _workers(ctx: click.Context, param: click.Parameter, text: str | None) -> int | str | None:
     if text == "auto":
         return text
-    count: int | None = _converted("parse_whole", lambda v: v >= 0, 'a whole number, 0 or more, or "auto"')(
+    count: int | None = converted("parse_whole", lambda v: v >= 0, 'a whole number, 0 or more, or "auto"')(
         ctx, param, text
     )
     return count
@@ -52,15 +55,15 @@ path = click.option(
 )  # fmt: skip
 seed = click.option(
     "--seed", metavar="N", help="Seed of the random streams.",
-    callback=_converted("parse_whole", lambda v: 0 <= v < 2**63, "a whole number from 0 to 2**63 - 1"),
+    callback=converted("parse_whole", *SEEDS),
 )  # fmt: skip
 generations = click.option(
-    "--generations", metavar="N", callback=_converted("parse_whole", lambda v: v >= 1, "a positive whole number"),
+    "--generations", metavar="N", callback=converted("parse_whole", lambda v: v >= 1, "a positive whole number"),
     help="Stop after so many generations, counted from the start of the run.",
 )  # fmt: skip
 seconds = click.option(
     "--time", "seconds", metavar="SECONDS",
-    callback=_converted("parse_seconds", lambda v: v > 0, "a positive time in seconds (or with a unit: 90s, 10m, 2h)"),
+    callback=converted("parse_seconds", lambda v: v > 0, "a positive time in seconds (or with a unit: 90s, 10m, 2h)"),
     help="Stop after so many seconds of optimisation, counted from the start of the run; 90s, 10m, 2h work too.",
 )  # fmt: skip
 workers = click.option(
@@ -69,11 +72,15 @@ workers = click.option(
 )  # fmt: skip
 walltime = click.option(
     "--walltime", metavar="SECONDS",
-    callback=_converted("parse_seconds", lambda v: v > 0, "a positive time in seconds (or with a unit: 90s, 10m, 2h)"),
+    callback=converted("parse_seconds", lambda v: v > 0, "a positive time in seconds (or with a unit: 90s, 10m, 2h)"),
     help="When the batch system ends this job, from its start: shortly before, the run saves and stops (exit code 75). "
     "Under SLURM that is known.",
 )  # fmt: skip
 wait_for_workers = click.option("--wait-for-workers", is_flag=True, help="Start only when the workers are there.")
+supervise = click.option(
+    "--supervise", is_flag=True,
+    help="Start the run as a child, and resume it from its newest checkpoint should it die.",
+)  # fmt: skip
 
 
 def display(command: F) -> F:

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     help="Go on in a new folder; by default in the run's own, or without one where PATH is a lone file.",
 )  # fmt: skip
 @click.option(
+    "--from", "generation", metavar="GENERATION",
+    callback=options.converted("parse_whole", lambda v: v >= 0, "a whole number, 0 or more"),
+    help="Branch off at an older checkpoint of the folder; needs --output.",
+)  # fmt: skip
+@click.option(
+    "--reseed", metavar="SEED", callback=options.converted("parse_whole", *options.SEEDS),
+    help="Go on with other random streams, on purpose.",
+)  # fmt: skip
+@click.option(
     "--accept-changed-problem", is_flag=True,
     help="Go on although the problem's data or code are not what they were.",
 )  # fmt: skip
@@ -31,18 +40,22 @@ if TYPE_CHECKING:
 @options.walltime
 @options.workers
 @options.wait_for_workers
+@options.supervise
 @options.path
 @options.display
 @options.debug
 def command(
     path: Path,
     output: Path | None,
+    generation: int | None,
+    reseed: int | None,
     accept_changed_problem: bool,
     generations: int | None,
     seconds: float | None,
     walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
+    supervise: bool,
     paths: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -59,7 +72,10 @@ def command(
       evo resume runs/problem-1
       evo resume runs/problem-1 --generations 2000
       evo resume gen-00000120.msgpack --path my_code --output runs/copy
+      evo resume runs/problem-1 --from 500 --reseed 2 --output runs/other
     """
+    if supervise:
+        return _supervised(path, output, paths, as_json)
     from .session import conduct
 
     importable: list[Path] = []
@@ -74,6 +90,8 @@ def command(
             stop=Stop(generations=generations, time=seconds),
             workers=workers,
             walltime=walltime,
+            generation=generation,
+            reseed=reseed,
             output=output,
             accept_changed_problem=accept_changed_problem,
             wait_for_workers=wait_for_workers,
@@ -82,3 +100,29 @@ def command(
         )
 
     return conduct(f"evo: resuming {path}", start, as_json=as_json, quiet=quiet, paths=importable)
+
+
+def _supervised(path: Path, output: Path | None, paths: Sequence[Path], as_json: bool) -> int:
+    from evo.errors import UsageError
+    from evo.run_folder import RunFolder
+
+    from .supervisor import arguments, supervise
+
+    if output is not None:
+        RunFolder.refuse_run(output)
+        folder = output
+    else:
+        found = RunFolder.of(path)
+        if found is None:
+            raise UsageError(
+                f"{path}: --supervise needs a run's folder to save in, found none there; name a new one with --output"
+            )
+        folder = found.path
+    context = click.get_current_context()
+    return supervise(
+        folder,
+        ["resume", *arguments(context, "supervise")],
+        ["resume", *arguments(context, "supervise", "path", "output"), str(folder)],
+        paths=paths,
+        as_json=as_json,
+    )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @options.walltime
 @options.workers
 @options.wait_for_workers
+@options.supervise
 @options.path
 @options.display
 @options.debug
@@ -45,6 +46,7 @@ def command(
     walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
+    supervise: bool,
     paths: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -62,6 +64,8 @@ def command(
       evo run X-n101-k25.vrp --generations 500 --workers 0
       evo run problem.yaml --json > events.jsonl
     """
+    if supervise:
+        return _supervised(file, output, overwrite, paths, as_json)
     from .session import conduct
 
     importable: list[Path] = []
@@ -88,6 +92,29 @@ def command(
             )
 
     return conduct(f"evo: running {file}", start, as_json=as_json, quiet=quiet, paths=importable)
+
+
+def _supervised(file: Path, output: Path | None, overwrite: bool, paths: Sequence[Path], as_json: bool) -> int:
+    from evo.run_folder import RunFolder
+
+    from .supervisor import arguments, supervise
+
+    if output is not None and not overwrite:
+        RunFolder.refuse_run(output)  # what is resumed later must be this run
+    context = click.get_current_context()
+    importable = [file.absolute().parent, *paths]
+    with _folder(output, file.stem) as folder:
+        first = ["--output", str(folder), *arguments(context, "supervise", "output")]
+        # All other options are in the checkpoint.
+        kept = arguments(context, *(context.params.keys() - {"wait_for_workers", "as_json", "quiet"}))
+        code = [word for path in importable for word in ("--path", str(path))]
+        return supervise(
+            folder,
+            ["run", *first],
+            ["resume", *code, *kept, str(folder)],
+            paths=importable,
+            as_json=as_json,
+        )
 
 
 def _with_options(

@@ -17,7 +17,7 @@ from .group import FAILED, INTERRUPTED
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 SAVE = getattr(signal, "SIGUSR1", None)
-_SHOW_CURSOR = b"\x1b[?25h\n"
+SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 class SignalHandling:
@@ -76,7 +76,7 @@ class SignalHandling:
     def _leave(self) -> None:
         # Not through Python's own exit: that would wait for threads, and for whatever hangs.
         if sys.__stdout__ is not None and sys.__stdout__.isatty():
-            os.write(sys.__stdout__.fileno(), _SHOW_CURSOR)
+            os.write(sys.__stdout__.fileno(), SHOW_CURSOR)
         code = INTERRUPTED if self._saved() else FAILED
         _end_children()
         os._exit(code)

@@ -11,7 +11,7 @@ import xxhash
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from evo.checkpoints.format import CHECKSUM, CHECKSUM_OFFSET, FORMAT_VERSION, HEADER_LENGTH, Header
+from evo.checkpoints.format import CHECKSUM, CHECKSUM_OFFSET, HEADER_LENGTH, PLAIN_VERSION, Header
 from evo.checkpoints.tree import DTYPES
 
 SCALARS = (
@@ -61,7 +61,7 @@ def identical(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def forged(packed: bytes, arrays: bytes = b"", *, nodes: int = 1, version: int = FORMAT_VERSION) -> bytes:
+def forged(packed: bytes, arrays: bytes = b"", *, nodes: int = 1, version: int = PLAIN_VERSION) -> bytes:
     """A file with a right header and checksum around any bytes for a tree and its arrays."""
     header = Header(version, CHECKSUM, 0, len(packed), nodes)
     header = header._replace(file_length=header.arrays_start + len(arrays))

@@ -1,4 +1,4 @@
-"""Make the fixture file of the current format version: python tests/checkpoints/make_fixture.py
+"""Make the fixture file of the newest format version: python tests/checkpoints/make_fixture.py
 
 A released version's fixture is never made again: it stands for the files that people have.
 """
@@ -31,10 +31,23 @@ def tree_of_version_1() -> dict[str, Any]:
     }
 
 
+def tree_of_version_2() -> dict[str, Any]:
+    """A tree with everything that version 2 adds: arrays that are compressed, beside some that are not."""
+    counts = np.arange(10_000, dtype=np.int64) % 97
+    return {
+        "small": np.arange(5),
+        "integers": counts,
+        "floats": np.sqrt(counts % 7).reshape(100, 100),
+        "bools": counts.astype(np.bool_).repeat(3),
+        "zeros": np.zeros(9000),
+        "bytes": (counts * 7919 % 251).astype(np.uint8).repeat(2),
+    }
+
+
 if __name__ == "__main__":
     path = FIXTURES / f"v{FORMAT_VERSION}.msgpack"
     if path.exists():
         raise SystemExit(f"{path} is there already: a fixture is never made again")
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"".join(encode(tree_of_version_1())))
+    path.write_bytes(b"".join(encode(tree_of_version_2(), compress=True)))
     print(path)

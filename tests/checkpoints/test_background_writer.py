@@ -80,6 +80,22 @@ def test_saving_does_not_wait_and_the_newest_replaces_the_one_that_waits(tmp_pat
         assert writer.last_saved == 4
 
 
+def test_a_state_that_is_to_last_is_never_replaced(tmp_path: Path, gate: Gate) -> None:
+    store = CheckpointStore(tmp_path, keep=1, every=1)
+    with BackgroundWriter(store) as writer:
+        writer.save(0, {"generation": 0}, lasting=True)
+        assert gate.reached.wait(DEADLINE)
+        writer.save(1, {"generation": 1}, lasting=True)
+        later = threading.Thread(target=writer.save, args=(2, {"generation": 2}))
+        later.start()
+        later.join(0.2)
+        assert later.is_alive(), "it waits for the one that must not be replaced"
+        gate.open()
+        later.join(10)
+        assert not later.is_alive()
+    assert store.generations() == [0, 1, 2]
+
+
 def test_closing_writes_what_waits(tmp_path: Path, gate: Gate) -> None:
     writer = BackgroundWriter(CheckpointStore(tmp_path))
     writer.save(1, {})

@@ -65,6 +65,33 @@ def test_a_store_that_is_to_keep_nothing_is_refused(tmp_path: Path) -> None:
         CheckpointStore(tmp_path, keep=0)
 
 
+def test_every_nth_is_kept_beside_the_newest(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, keep=2, every=10)
+    for generation in (0, 3, 10, 14, 20, 21, 22):
+        store.save(generation, {"generation": generation})
+    assert store.generations() == [0, 10, 20, 21, 22]
+    with pytest.raises(SettingsError, match="every: expected at least 1 generation, found 0"):
+        CheckpointStore(tmp_path, every=0)
+
+
+def test_pruning_keeps_the_newest_good_ones_and_every_nth_and_never_the_damaged_in_their_place(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, keep=100)
+    for generation in range(10):
+        store.save(generation, {"generation": generation})
+    damage(tmp_path / "gen-00000009.msgpack")
+    damage(tmp_path / "gen-00000007.msgpack")
+    said: list[str] = []
+    removed = CheckpointStore(tmp_path, keep=2, every=4).prune(warn=said.append)
+    assert removed == [1, 2, 3, 5]
+    assert store.generations() == [0, 4, 6, 7, 8, 9], "8 and 6 are the two newest good ones"
+    assert len(said) == 2
+    for generation in (0, 4, 6, 8):
+        damage(tmp_path / f"gen-{generation:08d}.msgpack")
+    with pytest.raises(CheckpointError, match="expected a good checkpoint, found none among 6"):
+        store.prune(warn=said.append)
+    assert len(store.generations()) == 6
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     others = [
         "gen-1.msgpack",
