@@ -102,6 +102,37 @@ class RunFolder:
         """Let another run have the folder."""
         self._lock.release()
 
+    def write_settings(self, text: str) -> None:
+        """Write `settings.yaml`. Raises `UsageError`."""
+        try:
+            write_text(self.settings, text)
+        except OSError as error:
+            raise UsageError(f"{self.settings}: cannot be written: {error.strerror or error}") from error
+
+    def mend(self, settings: str) -> bool:
+        """Make again what was deleted of the folder while the run goes on.
+
+        Returns
+        -------
+        bool
+            Whether anything was missing.
+
+        Raises
+        ------
+        CheckpointError
+            Another run has the folder by now.
+        OSError
+            It cannot be made again.
+        """
+        if self._lock.held and self.settings.exists():
+            return False
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        if not self._lock.held:
+            self._lock.release()
+            self._lock.acquire()
+        write_text(self.settings, settings)
+        return True
+
     def __enter__(self) -> Self:
         return self
 

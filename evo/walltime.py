@@ -10,6 +10,8 @@ from evo.settings import CheckpointSettings
 
 SLURM_END = "SLURM_JOB_END_TIME"
 """When the job will be ended, Unix time in seconds: set by SLURM for every job."""
+JOB_START = "EVO_JOB_START"
+"""When the job began, Unix time in seconds, where that is not this process's start: set by `--supervise`."""
 
 
 def stop_time(plan: CheckpointSettings, environment: Mapping[str, str] = os.environ) -> float | None:
@@ -30,11 +32,12 @@ def stop_time(plan: CheckpointSettings, environment: Mapping[str, str] = os.envi
                 f"checkpoint.walltime: expected more than stop_before_walltime, {plan.stop_before_walltime:g} s, "
                 f"found {plan.walltime:g} s"
             )
-        ends.append(_process_start() + plan.walltime)
+        ends.append(float(environment.get(JOB_START) or process_start()) + plan.walltime)
     return min(ends) - plan.stop_before_walltime if ends else None
 
 
-def _process_start() -> float:
+def process_start() -> float:
+    """When this process was started, Unix time in seconds."""
     import psutil
 
     return float(psutil.Process().create_time())
