@@ -30,6 +30,8 @@ class BackgroundWriter:
     ----------
     store
         Where to save; nobody else should save to it meanwhile.
+    prepare
+        Called in the writer's thread before each save; what it raises is that save's error.
     on_saved
         Called in the writer's thread with generation, path, seconds and bytes once a checkpoint is safe.
     on_error
@@ -40,10 +42,12 @@ class BackgroundWriter:
         self,
         store: CheckpointStore,
         *,
+        prepare: Callable[[], object] = lambda: None,
         on_saved: Callable[[int, Path, float, int], object] = lambda generation, path, seconds, size: None,
         on_error: Callable[[Exception], object] = lambda error: None,
     ) -> None:
         self._store = store
+        self._prepare = prepare
         self._on_saved = on_saved
         self._on_error = on_error
         self._changed = threading.Condition()
@@ -136,6 +140,7 @@ class BackgroundWriter:
 
     def _write(self, job: _Job) -> None:
         start = time.perf_counter()
+        self._prepare()
         buffers = self._store.encode(job.tree)
         path = self._store.put(job.generation, buffers)
         with self._changed:

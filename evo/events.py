@@ -61,18 +61,32 @@ class EventLog:
         self._path = path
         self._complain = complain
         self._complained = False
+        self._gone = False
         self._file: TextIO | None = path.open("a", encoding="utf-8")
 
     def __call__(self, event: Event) -> None:
         if self._file is None:
             return
         try:
+            if self._gone:
+                self._reopen()
             self._file.write(json.dumps(plain(event)) + "\n")
             self._file.flush()
         except OSError as error:
             if not self._complained:
                 self._complained = True
                 self._complain(f"{self._path}: events can no longer be written: {error.strerror}")
+
+    def reopen(self) -> None:
+        """Go on in a new file: the old one was deleted. Any thread may say so; it is done with the next event."""
+        self._gone = True
+
+    def _reopen(self) -> None:
+        file = self._path.open("a", encoding="utf-8")
+        assert self._file is not None
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._file, self._gone = file, False
 
     def close(self) -> None:
         """Close the file; later events are ignored."""

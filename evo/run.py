@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from evo import checkpoints, registry, versions
 from evo.checkpoints.journal import Journal, read_journal
 from evo.engine import Engine
-from evo.errors import RunFailedError, UsageError
+from evo.errors import CheckpointError, RunFailedError, UsageError
 from evo.events import EventBus, EventLog, Observer
 from evo.fingerprint import code_files
 from evo.interrupt import Interrupt
 from evo.journaling import JournalingExecutor, to_come
 from evo.problem import Problem
 from evo.result import Result
-from evo.run_folder import RunFolder, checkpoint_of, write_text
+from evo.run_folder import RunFolder, checkpoint_of
 from evo.run_state import Parts, from_checkpoint, identity, new_parts, to_tree
 from evo.saving import Saver
 from evo.settings import Settings
@@ -192,9 +192,9 @@ class _Session:
         with contextlib.ExitStack() as stack:
             if folder is not None:
                 stack.enter_context(self.interrupt.at(stop_time(parts.settings.checkpoint), "walltime"))
-            events = EventBus(self.observers)
+            events, log = EventBus(self.observers), None
             if folder is not None:
-                write_text(folder.settings, parts.settings.to_yaml())
+                folder.write_settings(parts.settings.to_yaml())
                 log = stack.enter_context(contextlib.closing(self._event_log(folder)))
                 events = EventBus([log, *self.observers])
             events.generation = parts.progress.generation
@@ -218,8 +218,8 @@ class _Session:
             )
             self._announce(engine, events)
             saver = None
-            if folder is not None:
-                saver = engine.checkpoint = self._saver(folder, engine, events, journal)
+            if folder is not None and log is not None:
+                saver = engine.checkpoint = self._saver(folder, engine, events, log, journal)
                 engine.poll = saver.poll
                 stack.callback(saver.close)
             reason: StopReason = "failed"
@@ -240,7 +240,7 @@ class _Session:
             return reason  # finished before: nothing to start workers for
         is_new = self.resumed_from is None or self.branched
         if saver is not None and is_new and not saver.save_now():
-            raise RunFailedError("the first checkpoint cannot be saved; nothing was evaluated yet")
+            raise RunFailedError(f"the first checkpoint cannot be saved, nothing was evaluated yet: {saver.trouble}")
         notice = self.parts.problem.notice()
         if notice is not None:
             events.emit("alert", message=notice)
@@ -281,8 +281,16 @@ class _Session:
             warn=warn,
         )
 
-    def _saver(self, folder: RunFolder, engine: Engine, events: EventBus, journal: JournalingExecutor | None) -> Saver:
-        plan = self.parts.settings.checkpoint
+    def _saver(
+        self, folder: RunFolder, engine: Engine, events: EventBus, log: EventLog, journal: JournalingExecutor | None
+    ) -> Saver:
+        plan, settings = self.parts.settings.checkpoint, self.parts.settings.to_yaml()
+
+        def mend() -> None:
+            if folder.mend(settings):
+                log.reopen()
+                events.emit("alert", message=f"{folder.path}: parts of the folder were gone and have been made again")
+
         store = checkpoints.CheckpointStore(
             folder.checkpoints,
             plan.keep,
@@ -297,6 +305,8 @@ class _Session:
             interval=plan.interval,
             seconds=plan.seconds,
             generation=lambda: engine.progress.generation,
+            prepare=mend,
+            newest=None if self.branched else self.resumed_from,
             interrupt=self.interrupt,
             journal=journal,
         )
@@ -338,7 +348,7 @@ class _Session:
         if reason == "interrupted":
             events.emit("interrupted", seconds=round(progress.seconds, 3), cause=self.interrupt.cause)
         if saver is not None:
-            saver.save_now(finished=None if reason in ("interrupted", "failed") else reason)
+            saver.save_last(None if reason in ("interrupted", "failed") else reason)
             saver.close()
         result = self._result(engine, reason)
         content = result.to_mapping()
@@ -346,11 +356,15 @@ class _Session:
             content["error"] = str(error)
         if folder is not None:
             try:
+                folder.mend(self.parts.settings.to_yaml())
                 if progress.best is not None:
                     problem.write_solution(folder.path / problem.solution_file, progress.best)
                 folder.write_result(content)
-            except OSError as failure:
-                raise RunFailedError(f"{folder.path}: the result cannot be written: {failure.strerror}") from failure
+            except (OSError, CheckpointError) as failure:
+                why = failure.strerror if isinstance(failure, OSError) else failure
+                saved = "" if saver is None else f"; {saver.what_is_saved()}"
+                error = error or RunFailedError(f"{folder.path}: the result cannot be written: {why}{saved}")
+                content["error"] = str(error)
         events.emit("finished", **content, output=None if folder is None else str(folder.path))
         if error is not None:
             raise error

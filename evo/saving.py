@@ -13,6 +13,8 @@ from evo.interrupt import Interrupt
 from evo.journaling import JournalingExecutor
 from evo.stopping import StopReason
 
+LAST_TRIES = (0.5, 1.0)
+"""Seconds between tries of the last save of a run, where it fails: there is no later one to make up for it."""
 MIN_SPACING = 0.2
 """Seconds between two saves: a loop of a thousand generations a second is not spent on its checkpoints."""
 
@@ -30,6 +32,10 @@ class Saver:
         where there is anything new to save.
     generation
         Gives the number of generations that are done.
+    prepare
+        Called in the writer's thread before each save.
+    newest
+        What is saved already.
     interrupt
         May ask for a save at any moment.
     journal
@@ -45,6 +51,8 @@ class Saver:
         interval: int,
         seconds: float,
         generation: Callable[[], int],
+        prepare: Callable[[], object] = lambda: None,
+        newest: Path | None = None,
         interrupt: Interrupt | None = None,
         journal: JournalingExecutor | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -58,13 +66,15 @@ class Saver:
         self._journal = journal
         self._generation = generation
         self._clock = clock
-        self._writer = BackgroundWriter(store, on_saved=self._saved, on_error=self._failed)
+        self._writer = BackgroundWriter(store, prepare=prepare, on_saved=self._saved, on_error=self._failed)
         self._generations = 0
         self._last = -float("inf")
         self.spent = 0.0
         """Seconds that the loop spent here."""
-        self.newest: Path | None = None
+        self.newest = newest
         """The newest file that is safe on the disk."""
+        self.trouble = ""
+        """What went wrong the last time; empty while all is well."""
 
     def __call__(self) -> None:
         """Count one generation, and save if it is time."""
@@ -100,16 +110,28 @@ class Saver:
         self.hand_over(finished)
         return self._writer.flush()
 
+    def save_last(self, finished: StopReason | None) -> bool:
+        """As `save_now`, tried again a few times; whether it is on the disk."""
+        for pause in LAST_TRIES:
+            if self.save_now(finished):
+                return True
+            time.sleep(pause)
+        return self.save_now(finished)
+
     def close(self) -> None:
         """End the thread, after what was handed over is written."""
         self._writer.close()
 
     def _saved(self, generation: int, path: Path, seconds: float, size: int) -> None:
-        self.newest = path
+        self.newest, self.trouble = path, ""
         if self._journal is not None:
             self._journal.state_saved(generation)
         self._events.emit("checkpoint", generation=generation, path=str(path), seconds=round(seconds, 4), bytes=size)
 
     def _failed(self, error: Exception) -> None:
-        kept = f"the last one saved is {self.newest}" if self.newest else "nothing is saved yet"
-        self._events.emit("alert", message=f"{error}; the run goes on, {kept}")
+        self.trouble = str(error)
+        self._events.emit("alert", message=f"{error}; the run goes on, {self.what_is_saved()}")
+
+    def what_is_saved(self) -> str:
+        """In words: which checkpoint is the newest."""
+        return f"the last checkpoint saved is {self.newest}" if self.newest else "nothing is saved yet"
