@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @options.walltime
 @options.workers
 @options.wait_for_workers
+@options.fault_tolerance
 @options.supervise
 @options.path
 @options.display
@@ -55,6 +56,7 @@ def command(
     walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
+    fault_tolerance: dict[str, Any],
     supervise: bool,
     paths: tuple[Path, ...],
     as_json: bool,
@@ -95,6 +97,7 @@ def command(
             output=output,
             accept_changed_problem=accept_changed_problem,
             wait_for_workers=wait_for_workers,
+            fault_tolerance=fault_tolerance,
             observers=observers,
             interrupt=interrupt,
         )
@@ -122,7 +125,7 @@ def _supervised(path: Path, output: Path | None, paths: Sequence[Path], as_json:
     return supervise(
         folder,
         ["resume", *arguments(context, "supervise")],
-        ["resume", *arguments(context, "supervise", "path", "output"), str(folder)],
+        ["resume", *arguments(context, "supervise", "path", "output", "generation", "reseed"), str(folder)],
         paths=paths,
         as_json=as_json,
     )
