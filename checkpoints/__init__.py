@@ -15,6 +15,7 @@ from .digest import digest
 from .encoding import encode
 from .files import load, save
 from .format import FORMAT_VERSION
+from .remote import RemoteCopies
 from .store import CheckpointStore
 from .tree import snapshot
 
@@ -23,6 +24,7 @@ __all__ = [
     "BackgroundWriter",
     "Checkpoint",
     "CheckpointStore",
+    "RemoteCopies",
     "decode",
     "digest",
     "encode",

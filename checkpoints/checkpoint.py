@@ -20,11 +20,14 @@ class Checkpoint(Mapping[str, Any]):
     Attributes
     ----------
     path
-        The file that it was read from; None for one made in memory.
+        The file that it was read from; None for one made in memory, or read from elsewhere.
+    name
+        Where it was read from, for messages: the path, or a URL.
     """
 
-    def __init__(self, tree: dict[str, Any], path: Path | None = None) -> None:
+    def __init__(self, tree: dict[str, Any], path: Path | None = None, name: str = "") -> None:
         self.path = path
+        self.name = name or str(path or "")
         self._tree = tree
 
     def __getitem__(self, key: str) -> Any:

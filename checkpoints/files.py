@@ -16,6 +16,7 @@ from .checkpoint import Checkpoint, read_file
 from .encoding import encode
 from .folder import Warn, generations, newest_good
 from .format import DamagedError
+from .remote import is_url, load_remote
 
 _SUBFOLDER = "checkpoints"
 
@@ -56,7 +57,7 @@ def load(path: str | os.PathLike[str], *, warn: Warn = warnings.warn) -> Checkpo
     ----------
     path
         A file; or a folder, for the newest good checkpoint in it; or a run's folder, for the newest in its
-        ``checkpoints``.
+        ``checkpoints``; or the URL of any of these, with the package fsspec.
     warn
         Told of every damaged file that was passed over, in one line.
 
@@ -70,6 +71,8 @@ def load(path: str | os.PathLike[str], *, warn: Warn = warnings.warn) -> Checkpo
         There is none, or it cannot be used. For a file that is damaged or missing the text names the newest good one
         beside it.
     """
+    if is_url(path):
+        return load_remote(str(path), warn)
     path = Path(path)
     try:
         is_folder = disk.is_folder(path)

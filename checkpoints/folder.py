@@ -31,8 +31,14 @@ def file_name(generation: int) -> str:
 
 def generations(folder: Path) -> list[int]:
     """Return the generations that have a file, good or not, in ascending order; raises `OSError`."""
-    matches = (_FILE.fullmatch(name) for name in disk.names(folder))
-    return sorted(int(match[1]) for match in matches if match)
+    found = map(generation_of, disk.names(folder))
+    return sorted(generation for generation in found if generation is not None)
+
+
+def generation_of(name: str) -> int | None:
+    """Return the generation of a checkpoint's file name; None for another name."""
+    match = _FILE.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def newest_good(folder: Path, warn: Warn) -> Checkpoint:

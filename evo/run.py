@@ -89,7 +89,8 @@ def resume(
     Parameters
     ----------
     path
-        A run's folder (its newest good checkpoint), or one checkpoint file; that file alone is enough.
+        A run's folder (its newest good checkpoint), or one checkpoint file; that file alone is enough. Or an fsspec URL
+        of either, such as ``s3://bucket/runs/1``.
     problem
         Where the checkpoint cannot name it: a class of ``__main__``, a closure.
     stop
@@ -121,7 +122,7 @@ def resume(
             "not take the place of the newer checkpoints"
         )
     with contextlib.ExitStack() as stack:
-        source = RunFolder.of(Path(path))
+        source = None if is_url(path) else RunFolder.of(Path(path))
         folder = source if output is None else None
         if folder is not None:
             stack.enter_context(folder)
@@ -130,7 +131,6 @@ def resume(
         if generation is not None:
             path = checkpoint_of(Path(path) if source is None else source.checkpoints, generation)
         checkpoint = checkpoints.load(path, warn=tell)
-        assert checkpoint.path is not None
         given = {"workers": workers, "cluster": cluster, "seed": reseed}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if walltime is not None:
@@ -152,7 +152,7 @@ def resume(
         return _Session(
             parts,
             folder,
-            checkpoint.path,
+            checkpoint.name,
             observers,
             interrupt or Interrupt(),
             callback,
@@ -176,7 +176,7 @@ class _Session:
 
     parts: Parts
     folder: RunFolder | None
-    resumed_from: Path | None
+    resumed_from: str | None
     observers: Sequence[Observer]
     interrupt: Interrupt
     callback: Callback | None
@@ -306,7 +306,7 @@ class _Session:
             seconds=plan.seconds,
             generation=lambda: engine.progress.generation,
             prepare=mend,
-            newest=None if self.branched else self.resumed_from,
+            newest=None if self.branched or self.resumed_from is None else Path(self.resumed_from),
             interrupt=self.interrupt,
             journal=journal,
         )
@@ -328,9 +328,20 @@ class _Session:
             events.emit("started", **about, settings=parts.settings.to_mapping())
             return
         kept = sum(len(record["rows"]) for record in self.kept)
+            copies=None if plan.directory is None else self._copies(plan.directory, events),
+        )
+
+    def _copies(self, url: str, events: EventBus) -> checkpoints.RemoteCopies:
+        plan = self.parts.settings.checkpoint
+        return checkpoints.RemoteCopies(
+            url,
+            plan.keep,
+            every=plan.every,
+            on_copied=lambda generation, url: events.emit("copied", generation=generation, path=url),
+            on_error=lambda message: events.emit("alert", message=f"{message}; the run goes on"),
         so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
         code = code_files(parts.problem)
-        events.emit("resumed", **about, **so_far, code=code, kept=kept, **{"from": str(self.resumed_from)})
+        events.emit("resumed", **about, **so_far, code=code, kept=kept, **{"from": self.resumed_from})
         if parts.changed:
             what = ", ".join(parts.changed)
             events.emit(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from evo import checkpoints, registry, versions
@@ -133,7 +132,7 @@ def from_checkpoint(
     CheckpointError
         The checkpoint is not one of a run, or not of this problem.
     """
-    path = checkpoint.path
+    path = checkpoint.name
     try:
         kind, saved, chosen = checkpoint["kind"], checkpoint["problem"], checkpoint["optimizer"]
         mapping, progress, pending = {**checkpoint["settings"], **changes}, checkpoint["run"], checkpoint["pending"]
@@ -164,7 +163,7 @@ def from_checkpoint(
 
 
 def _problem_of(
-    saved: Mapping[str, Any], given: Problem | Callable[..., Any] | None, path: Path | None, accept: bool
+    saved: Mapping[str, Any], given: Problem | Callable[..., Any] | None, path: str, accept: bool
 ) -> tuple[Problem, dict[str, str], list[str]]:
     """The problem of a checkpoint, built again from its data or given; its fingerprint; and what has changed of it."""
     problem = _built_again(saved, path) if given is None else _given(saved, given, path)
@@ -186,7 +185,7 @@ def _problem_of(
     return problem, now, changed
 
 
-def _built_again(saved: Mapping[str, Any], path: Path | None) -> Problem:
+def _built_again(saved: Mapping[str, Any], path: str) -> Problem:
     spec = saved["spec"]
     if spec is None:
         raise CheckpointError(
@@ -199,7 +198,7 @@ def _built_again(saved: Mapping[str, Any], path: Path | None) -> Problem:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def _given(saved: Mapping[str, Any], given: Problem | Callable[..., Any], path: Path | None) -> Problem:
+def _given(saved: Mapping[str, Any], given: Problem | Callable[..., Any], path: str) -> Problem:
     if isinstance(given, Problem):
         return registry.checked(given)
     if saved["function"] is None:

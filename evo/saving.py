@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evo.checkpoints import BackgroundWriter, CheckpointStore
+from evo.checkpoints import BackgroundWriter, CheckpointStore, RemoteCopies
 from evo.events import EventBus
 from evo.interrupt import Interrupt
 from evo.journaling import JournalingExecutor
@@ -15,6 +15,8 @@ from evo.stopping import StopReason
 
 LAST_TRIES = (0.5, 1.0)
 """Seconds between tries of the last save of a run, where it fails: there is no later one to make up for it."""
+COPY_SECONDS = 30.0
+"""How long the end of a run waits for its checkpoints to arrive elsewhere."""
 MIN_SPACING = 0.2
 """Seconds between two saves: a loop of a thousand generations a second is not spent on its checkpoints."""
 
@@ -40,6 +42,8 @@ class Saver:
         May ask for a save at any moment.
     journal
         Told of every state that is taken, and of every one that is safe.
+    copies
+        Another home for what is safe.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Saver:
         newest: Path | None = None,
         interrupt: Interrupt | None = None,
         journal: JournalingExecutor | None = None,
+        copies: RemoteCopies | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -64,6 +69,7 @@ class Saver:
         self._seconds = seconds
         self._interrupt = interrupt or Interrupt()
         self._journal = journal
+        self._copies = copies
         self._generation = generation
         self._clock = clock
         self._writer = BackgroundWriter(store, prepare=prepare, on_saved=self._saved, on_error=self._failed)
@@ -119,13 +125,18 @@ class Saver:
         return self.save_now(finished)
 
     def close(self) -> None:
-        """End the thread, after what was handed over is written."""
+        """End the thread, after what was handed over is written; wait some time for the copies of it elsewhere."""
         self._writer.close()
+        copies, self._copies = self._copies, None
+        if copies is not None and not copies.close(COPY_SECONDS):
+            self._events.emit("alert", message=f"{copies.url}: not everything was copied there; {self.what_is_saved()}")
 
     def _saved(self, generation: int, path: Path, seconds: float, size: int) -> None:
         self.newest, self.trouble = path, ""
         if self._journal is not None:
             self._journal.state_saved(generation)
+        if self._copies is not None:
+            self._copies.offer(generation, path)
         self._events.emit("checkpoint", generation=generation, path=str(path), seconds=round(seconds, 4), bytes=size)
 
     def _failed(self, error: Exception) -> None:

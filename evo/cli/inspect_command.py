@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command("inspect")
-@click.argument("paths", metavar="PATH", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH", nargs=-1, required=True, type=options.Location())
 @click.option("--diff", "as_diff", is_flag=True, help="Tell in which fields two checkpoints differ.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @options.debug
-def command(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> int:
-    """Show what the checkpoint in PATH holds: a file, or a folder for its newest good one.
+def command(paths: tuple[str | Path, ...], as_diff: bool, as_json: bool) -> int:
+    """Show what the checkpoint in PATH holds: a file, or a folder for its newest good one, or the URL of either.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> int:
     if len(paths) != expected:
         raise click.UsageError(f"expected {text.plural(expected, 'PATH')}, found {len(paths)}")
     if as_diff:
-        return _show_differences(*paths, as_json=as_json)
+        return _show_differences(paths[0], paths[1], as_json=as_json)
     path = paths[0]
     damaged: list[str] = []
     checkpoint = checkpoints.load(path, warn=damaged.append)
@@ -54,7 +54,7 @@ def command(paths: tuple[Path, ...], as_diff: bool, as_json: bool) -> int:
     return 0
 
 
-def _show_differences(first: Path, second: Path, *, as_json: bool) -> int:
+def _show_differences(first: str | Path, second: str | Path, *, as_json: bool) -> int:
     """A line for each field that differs; nothing where the checkpoints are equal."""
     from evo import checkpoints
     from evo.checkpoints.comparing import described, differences
@@ -83,7 +83,7 @@ def summarize(checkpoint: Checkpoint) -> dict[str, Any]:
     path = checkpoint.path
     status = path.stat() if path is not None else None
     return {
-        "file": str(path),
+        "file": checkpoint.name,
         "checksum": "good",  # or it could not have been read
         "bytes": status.st_size if status else None,
         "saved": status.st_mtime if status else None,

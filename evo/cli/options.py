@@ -29,6 +29,15 @@ def converted(parse: str, accepts: Callable[[Any], bool], expected: str) -> Call
     return convert
 
 
+class Location(click.ParamType):  # type: ignore[type-arg]  # generic in click's newest version alone
+    """A path, or an fsspec URL, which stays a text."""
+
+    name = "location"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | Path:
+        return value if "://" in str(value) else Path(value)
+
+
 SEEDS: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v < 2**63, "a whole number from 0 to 2**63 - 1")
 
 

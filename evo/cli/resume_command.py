@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("resume")
-@click.argument("path", metavar="PATH", type=click.Path(path_type=Path))
+@click.argument("path", metavar="PATH", type=options.Location())
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="DIR",
     help="Go on in a new folder; by default in the run's own, or without one where PATH is a lone file.",
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @options.display
 @options.debug
 def command(
-    path: Path,
+    path: str | Path,
     output: Path | None,
     generation: int | None,
     reseed: int | None,
@@ -64,7 +64,8 @@ def command(
 ) -> int:
     """Go on with the run in PATH until its budget is used.
 
-    PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough.
+    PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough. Or
+    the URL of either.
     The result is bit for bit that of a run that was never interrupted. --generations and --time name new totals.
     Code of your own is imported from the folders given by --path, the working directory and the installed packages,
     never from where the checkpoint says; if it has changed since, you are asked.
@@ -74,6 +75,7 @@ def command(
       evo resume runs/problem-1
       evo resume runs/problem-1 --generations 2000
       evo resume gen-00000120.msgpack --path my_code --output runs/copy
+      evo resume s3://bucket/runs/1 --output runs/1
       evo resume runs/problem-1 --from 500 --reseed 2 --output runs/other
     """
     if supervise:
@@ -105,7 +107,7 @@ def command(
     return conduct(f"evo: resuming {path}", start, as_json=as_json, quiet=quiet, paths=importable)
 
 
-def _supervised(path: Path, output: Path | None, paths: Sequence[Path], as_json: bool) -> int:
+def _supervised(path: str | Path, output: Path | None, paths: Sequence[Path], as_json: bool) -> int:
     from evo.errors import UsageError
     from evo.run_folder import RunFolder
 
@@ -115,7 +117,7 @@ def _supervised(path: Path, output: Path | None, paths: Sequence[Path], as_json:
         RunFolder.refuse_run(output)
         folder = output
     else:
-        found = RunFolder.of(path)
+        found = RunFolder.of(path) if isinstance(path, Path) else None
         if found is None:
             raise UsageError(
                 f"{path}: --supervise needs a run's folder to save in, found none there; name a new one with --output"
