@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .executor import Executor
@@ -49,7 +50,8 @@ def make_executor(
     Parameters
     ----------
     workers
-        0: this process. n: so many Ray workers. ``"auto"``: one per core.
+        0: this process. n: so many Ray workers, which are started at once. ``"auto"``: one per core, started when a
+        generation's work is worth it.
     address
         An existing Ray cluster (``auto``, ``host:port``, ``ray://host:port``); None: a private one on this machine.
     builtin
@@ -57,7 +59,7 @@ def make_executor(
         and when they are lost. A user's code, where workers were asked for, runs in workers only, since only those can
         be killed.
     wait
-        Whether a built-in problem, too, waits for the workers.
+        Whether a built-in problem, too, waits for the workers; that they cannot be started is then an error.
     config
         Fault tolerance; a mapping holds what a file's section ``fault_tolerance`` may hold.
 
@@ -71,8 +73,9 @@ def make_executor(
 
     if not isinstance(config, FaultToleranceConfig):
         config = FaultToleranceConfig.resolve(file=config)
+    tolerant = config.enable_fault_tolerance
     if workers == 0:
-        return InProcessExecutor()
+        return InProcessExecutor(tolerant=tolerant)
     from .handover import HandoverExecutor
     from .ray_executor import RayExecutor
 
@@ -80,12 +83,18 @@ def make_executor(
     if count is None and address is None:
         count = available_cores()
         if count == 1 and builtin and not wait:  # a worker on the only core would take it from this process
-            return InProcessExecutor()
-    ray = RayExecutor(count, address, config)
+            return InProcessExecutor(tolerant=tolerant)
     on_cluster_loss = config.on_cluster_loss or ("local" if builtin else "stop")
+    ray = RayExecutor(count, address, replace(config, on_cluster_loss=on_cluster_loss))
     if not builtin and on_cluster_loss != "local":
         return ray
-    return HandoverExecutor(ray, wait=wait or not builtin, falls_back=on_cluster_loss == "local")
+    return HandoverExecutor(
+        ray,
+        wait=wait or not builtin,
+        eager=workers != "auto",
+        falls_back=on_cluster_loss == "local" and tolerant,
+        tolerant=tolerant,
+    )
 
 
 def available_cores() -> int:

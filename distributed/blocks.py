@@ -9,8 +9,9 @@ an undisturbed run. Where no row fails alone, yet the block does, the whole bloc
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -21,6 +22,13 @@ TRIES = 2
 """A deterministic exception gets one more try."""
 
 _ERROR_LENGTH = 500
+
+AtWork = Callable[[int, int], object]
+"""Told of the rows that the evaluator is about to be given: the first one's offset, and how many."""
+
+
+def ignore(first: int, count: int) -> None:
+    """An `AtWork` that has no use for it."""
 
 
 @dataclass(slots=True)
@@ -49,7 +57,15 @@ def block_starts(count: int, block: int) -> range:
     return range(0, count, block)
 
 
-def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty: Sequence[int] = ()) -> ChunkResult:
+def evaluate_chunk(
+    evaluator: Evaluator,
+    rows: Arrays,
+    context: Context,
+    guilty: Sequence[int] = (),
+    *,
+    tolerant: bool = True,
+    at_work: AtWork = ignore,
+) -> ChunkResult:
     """Evaluate the blocks of a chunk one after the other.
 
     Parameters
@@ -59,6 +75,10 @@ def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty:
     guilty
         Offsets of rows that must not be evaluated, since they kill whoever does. They get placeholders and no
         `RowFailure`: whoever condemned them reports them. No block consists of such rows alone.
+    tolerant
+        False: the first failure ends it; the result then holds that failure and is of no other use.
+    at_work
+        Told of every call of the evaluator before it is made: the first row among those of the chunk, and how many.
     """
     began = perf_counter()
     block = evaluator.block
@@ -66,14 +86,23 @@ def evaluate_chunk(evaluator: Evaluator, rows: Arrays, context: Context, guilty:
     for at in block_starts(len(rows["row"]), block):
         piece = {name: array[at : at + block] for name, array in rows.items()}
         excluded = [offset - at for offset in guilty if at <= offset < at + block]
-        found = evaluate_block(evaluator, _stand_ins(piece, excluded) if excluded else piece, context)
+        told = partial(_told_from, at_work, at)
+        stood_in = _stand_ins(piece, excluded) if excluded else piece
+        found = evaluate_block(evaluator, stood_in, context, tolerant=tolerant, at_work=told)
         if excluded:
             _put_placeholders(evaluator, piece, context, found, excluded)
             found.failures = [f for f in found.failures if f.row not in excluded]  # a stand-in is no individual
         results.append(found.shifted(at))
+        if found.failures and not tolerant:
+            break
+    at_work(0, 0)
     joined = join(results)
     joined.seconds = perf_counter() - began
     return joined
+
+
+def _told_from(at_work: AtWork, at: int, first: int, count: int) -> None:
+    at_work(at + first, count)
 
 
 def join(results: list[ChunkResult]) -> ChunkResult:
@@ -89,17 +118,28 @@ def join(results: list[ChunkResult]) -> ChunkResult:
     )
 
 
-def evaluate_block(evaluator: Evaluator, rows: Arrays, context: Context) -> ChunkResult:
-    """Evaluate one block; rows that fail alone are given up, the others' results are those of an undisturbed run."""
-    found = _attempt(evaluator, rows, context, tries=TRIES)
+def evaluate_block(
+    evaluator: Evaluator, rows: Arrays, context: Context, *, tolerant: bool = True, at_work: AtWork = ignore
+) -> ChunkResult:
+    """Evaluate one block; rows that fail alone are given up, the others' results are those of an undisturbed run.
+
+    `tolerant` and `at_work` are those of `evaluate_chunk`.
+    """
+    count = len(rows["row"])
+    at_work(0, count)
+    found = _attempt(evaluator, rows, context, tries=TRIES if tolerant else 1)
     if isinstance(found, dict):
         return ChunkResult(found)
     if found.failure is None:  # failed once, then well
         return ChunkResult(found.arrays, retries=1)
-    count = len(rows["row"])
-    guilty = {0: found.failure} if count == 1 else _failing_alone(evaluator, rows, context)
+    if not tolerant:
+        failure = found.failure
+        first = RowFailure(0, failure.kind, failure.error, failure.traceback)
+        return ChunkResult(evaluator.placeholder(rows, context), [first])
+    guilty = {0: found.failure} if count == 1 else _failing_alone(evaluator, rows, context, at_work)
     result = ChunkResult({}, retries=TRIES - 1)
     if len(guilty) < count:
+        at_work(0, count)
         again = _attempt(evaluator, _stand_ins(rows, guilty), context, tries=1)
         result.retries += 1
         if isinstance(again, dict):
@@ -149,9 +189,10 @@ def _attempt(evaluator: Evaluator, rows: Arrays, context: Context, tries: int) -
     return _Troubled({}, failure)
 
 
-def _failing_alone(evaluator: Evaluator, rows: Arrays, context: Context) -> dict[int, _Failure]:
+def _failing_alone(evaluator: Evaluator, rows: Arrays, context: Context, at_work: AtWork) -> dict[int, _Failure]:
     guilty: dict[int, _Failure] = {}
     for offset in range(len(rows["row"])):
+        at_work(offset, 1)
         alone = {name: array[offset : offset + 1] for name, array in rows.items()}
         found = _attempt(evaluator, alone, context, tries=TRIES)
         if isinstance(found, _Troubled) and found.failure is not None:

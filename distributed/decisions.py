@@ -83,3 +83,11 @@ class Decision:
 
 
 DONE = Decision(Action.DONE)
+
+
+def intolerable(kind: str, error: str, generation: int, row: int) -> str:
+    """Why a run ends that tolerates no failure, in one line."""
+    return (
+        f"generation {generation}, row {row}: {kind}: {error}; it is the first failure, and "
+        f"fault_tolerance.enable_fault_tolerance is false"
+    )

@@ -17,7 +17,7 @@ from evo.errors import CheckpointError
 from .backoff import backoff
 from .casebook import Casebook, Record
 from .circuit_breaker import BreakerState, CircuitBreaker
-from .decisions import Action, Chunk, Decision
+from .decisions import Action, Chunk, Decision, intolerable
 from .executor import Listener, RowFailure
 from .failures import BLAMES_SLOT, DETERMINISTIC, ENDS_WORKER, FailureEvent, FailureType, classify
 from .fault_tolerance_config import FaultToleranceConfig
@@ -42,6 +42,11 @@ __all__ = [
     "FaultToleranceManager",
     "classify",
 ]
+
+LOSSES_AT_FIRST = 12
+"""So many losses in a row, or three per slot, end a run in which nothing was ever delivered: it is broken …"""
+LOSSES_LATER = 48
+"""… and so many, or twelve per slot, one that was well before. Poison is isolated with fewer."""
 
 ACTOR_KIND = "worker"
 """The name under which evaluating actors are counted in the metrics."""
@@ -96,6 +101,9 @@ class FaultToleranceManager:
         self._tasks: dict[Hashable, int] = {}
         self._alerted: set[str] = set()
         self._given_up = ""
+        self._losses = 0
+        """Workers lost since the last chunk was delivered."""
+        self._first_loss = ""
 
     # ---- batches
 
@@ -172,6 +180,7 @@ class FaultToleranceManager:
         self._proved(worker)
         worker.load = max(0, worker.load - 1)
         worker.delivered += 1
+        self._losses = 0
         metrics = self.metrics
         metrics.tasks_done += 1
         metrics.work_seconds += seconds
@@ -179,7 +188,8 @@ class FaultToleranceManager:
         if given_up and not chunk.probe:
             metrics.rows_quarantined += len(given_up)
         if given_up and not self.config.enable_fault_tolerance:
-            return self._ended(f"{given_up[0].kind}: {given_up[0].error} (fault tolerance is turned off)")
+            first = given_up[0]
+            return self._ended(intolerable(first.kind, first.error, chunk.batch, first.row))
         return self._followed(self._casebook.delivered(chunk, given_up), 0 if record is None else record.case)
 
     def chunk_failed(
@@ -224,10 +234,11 @@ class FaultToleranceManager:
         else:
             worker.load = max(0, worker.load - 1)
         if not self.config.enable_fault_tolerance:
-            return self._ended(f"{kind}: {error} (fault tolerance is turned off)")
+            row = event.suspects[0] if event.suspects else chunk.rows[0]
+            return self._ended(intolerable(kind, error, chunk.batch, row))
         if not known:
             return Decision(Action.DONE, reason="its batch is over")
-        return self._followed(self._casebook.failed(chunk, event), record.case, failed=True)
+        return self._broken(event) or self._followed(self._casebook.failed(chunk, event), record.case, failed=True)
 
     def chunk_dropped(self, chunk: Chunk, slot: str) -> None:
         """It ended there with neither a result nor a failure: a double that was called off, an interrupted batch."""
@@ -640,6 +651,22 @@ class FaultToleranceManager:
     def _ended(self, reason: str) -> Decision:
         self._given_up = self._given_up or reason
         return Decision(Action.GIVE_UP, reason=self._given_up)
+
+    def _broken(self, event: FailureEvent) -> Decision | None:
+        """The end of a run in which workers die and none delivers; every other rule would look at row after row."""
+        if event.kind not in (FailureType.WORKER_CRASH, FailureType.OUT_OF_MEMORY):
+            return None
+        self._losses += 1
+        self._first_loss = self._first_loss or f"{event.kind}: {event.traceback or event.error}"
+        slots, config = len(self.registry.workers), self.config
+        limit = max(LOSSES_LATER, 12 * slots) if self.metrics.tasks_done else max(LOSSES_AT_FIRST, 3 * slots)
+        if self._losses < limit or config.max_quarantined >= 1.0:
+            return None
+        since = "since" if self.metrics.tasks_done else "ever"
+        return self._ended(
+            f"{self._losses} workers were lost in a row and no chunk was delivered {since}; "
+            f"the first loss: {self._first_loss}"
+        )
 
     def _seen(self, event: FailureEvent, worker: Worker | None) -> None:
         self.metrics.failures[event.kind.value] += 1

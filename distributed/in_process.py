@@ -6,7 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter
 
+from evo.errors import ExecutorError
+
 from .blocks import ChunkResult, block_starts, contiguous, evaluate_block, join
+from .decisions import intolerable
 from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
 from .threads import OneThread
 
@@ -19,11 +22,18 @@ def evaluating() -> bool:
 
 
 class InProcessExecutor:
-    """The plainest executor. It protects from exceptions; from hangs and crashes only workers do."""
+    """The plainest executor. It protects from exceptions; from hangs and crashes only workers do.
+
+    Parameters
+    ----------
+    tolerant
+        False: the first failure ends the run, with `ExecutorError`.
+    """
 
     name = "in_process"
 
-    def __init__(self) -> None:
+    def __init__(self, *, tolerant: bool = True) -> None:
+        self._tolerant = tolerant
         self._evaluator: Evaluator | None = None
         self._threads: OneThread | None = None
         self._batches: deque[Batch] = deque()
@@ -70,9 +80,12 @@ class InProcessExecutor:
             start = perf_counter()
             try:
                 _evaluating = before + 1
-                found = evaluate_block(evaluator, piece, context).shifted(at)
+                found = evaluate_block(evaluator, piece, context, tolerant=self._tolerant).shifted(at)
             finally:
                 _evaluating = before
+            if found.failures and not self._tolerant:
+                first = found.failures[0]
+                raise ExecutorError(intolerable(first.kind, first.error, batch.generation, first.row))
             found.seconds = perf_counter() - start
             results.append(found)
             self._delivered(batch.generation, range(at, at + len(piece["row"])), found)

@@ -37,6 +37,8 @@ class KnownRows:
         self._evaluated_by: dict[str, int] = {}
         self._retries = 0
         self._seconds = 0.0
+        self._before: tuple[dict[str, int], int, float] = ({}, 0, 0.0)
+        """Places, retries and seconds when `rest` was asked: what comes after is counted by its outcome."""
         self._left: np.ndarray | None = None
         """Positions of the rows that `rest` gave, (m,); None: all of them, or it was not asked."""
 
@@ -58,6 +60,7 @@ class KnownRows:
     def rest(self) -> Batch | None:
         """What is left to evaluate; None: nothing."""
         if not self._given_up and not self._filled.any():
+            self._left = None
             return self.batch
         block, index = self._evaluator.block, np.arange(len(self.batch))
         left = []
@@ -75,6 +78,7 @@ class KnownRows:
                 for row in positions.tolist():
                     where = self._given_up[row]
                     self._evaluated_by[where] = self._evaluated_by.get(where, 0) + 1
+        self._before = dict(self._evaluated_by), self._retries, self._seconds
         if not left:
             return None
         self._left = np.concatenate(left)
@@ -99,6 +103,7 @@ class KnownRows:
         retries, seconds = self._retries, self._seconds
         if outcome is not None:
             assert self._left is not None
+            evaluated_by, retries, seconds = dict(self._before[0]), *self._before[1:]
             self._put(self._left, outcome.arrays)
             rows = ((int(self._left[failure.row]), failure) for failure in outcome.failures)
             failures |= {row: replace(failure, row=row) for row, failure in rows if row not in self._given_up}

@@ -45,7 +45,14 @@ class MapExecutor(RayExecutor):
         import ray
 
         self._ray = ray
-        self._slots = Slots(ray, self._payload, self._workers, self._resources, self._shared)
+        self._slots = Slots(
+            ray,
+            self._payload,
+            self._workers,
+            self._resources,
+            self._shared,
+            tolerant=self.config.enable_fault_tolerance,
+        )
         for slot in self._slots.by_id.values():
             self._manager.slot_added(slot.id, slot.node)
             self._slots.start(slot, monotonic())

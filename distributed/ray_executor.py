@@ -62,7 +62,7 @@ class RayExecutor:
         self, workers: int | None = None, address: str | None = None, config: FaultToleranceConfig | None = None
     ) -> None:
         self._workers = workers
-        self._config = config or FaultToleranceConfig()
+        self.config = config or FaultToleranceConfig()
         self._cluster = RayCluster(address, workers)
         self._began = 0.0
         self._ray: Any = None
@@ -93,7 +93,7 @@ class RayExecutor:
         self._evaluator = evaluator
         self._listener = listener
         self._delivered = delivered
-        self._manager = FaultToleranceManager(self._config, clock=monotonic, listener=self._tell, versions=versions())
+        self._manager = FaultToleranceManager(self.config, clock=monotonic, listener=self._tell, versions=versions())
         self._schedule = Schedule(self._manager, evaluator.block, self._given_up)
         self._threads = OneThread()
         self._began = monotonic()
@@ -125,7 +125,7 @@ class RayExecutor:
         import ray
 
         self._ray = ray
-        self._slots = Slots(ray, self._payload, self._workers)
+        self._slots = Slots(ray, self._payload, self._workers, tolerant=self.config.enable_fault_tolerance)
         for slot in self._slots.by_id.values():
             self._manager.slot_added(slot.id, slot.node)
             self._slots.start(slot, monotonic())

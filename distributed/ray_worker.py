@@ -37,8 +37,10 @@ class RayWorker:
         else:  # what Ray put in front may shadow nothing
             sys.path.sort(key=lambda folder: os.path.abspath(folder) in home["intruders"])
 
-    def start(self, payload: bytes, shared: Any = None) -> dict[str, Any]:
+    def start(self, payload: bytes, shared: Any = None, tolerant: bool = True) -> dict[str, Any]:
         """Load the evaluator, give it what is shared, if anything, and warm it up. Says where this is.
+
+        Not `tolerant`: a chunk ends at its first failure.
 
         Raises `ImportError` where this process would run another evo than the driver.
         """
@@ -59,6 +61,7 @@ class RayWorker:
         if shared is not None:
             self._evaluator.share(shared)
         self._evaluator.warm_up()
+        self._tolerant = tolerant
         self._evaluate_chunk = evaluate_chunk
         return {
             "pid": os.getpid(),
@@ -71,7 +74,7 @@ class RayWorker:
         # Copies: Ray's arrays are read-only views of its store, kernels with explicit signatures refuse those.
         rows = {name: array.copy() for name, array in rows.items()}
         context = {name: v.copy() if hasattr(v, "__array_interface__") else v for name, v in context.items()}
-        return self._evaluate_chunk(self._evaluator, rows, context, guilty)
+        return self._evaluate_chunk(self._evaluator, rows, context, guilty, tolerant=self._tolerant)
 
 
 def versions() -> dict[str, str]:

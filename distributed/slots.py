@@ -53,16 +53,26 @@ class Slots:
     shared
         Handed to every evaluator's `share`, put into Ray's store once: its arrays are mapped, not copied, and
         read-only. None: nothing.
+    tolerant
+        False: a chunk ends at its first failure.
     """
 
     def __init__(
-        self, ray: Any, payload: bytes, count: int | None, resources: Resources = ONE_CORE, shared: Any = None
+        self,
+        ray: Any,
+        payload: bytes,
+        count: int | None,
+        resources: Resources = ONE_CORE,
+        shared: Any = None,
+        *,
+        tolerant: bool = True,
     ) -> None:
         self._ray = ray
         self._payload = ray.put(payload)
         with shipping.by_value(shipping.user_modules() if shared is not None else [], ray.cloudpickle):
             self._shared = None if shared is None else ray.put(shared)
         self._resources = resources
+        self._tolerant = tolerant
         self._home = ray_worker.home()
         self._actors = ray.remote(ray_worker.RayWorker)
         self._pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
@@ -80,7 +90,7 @@ class Slots:
                 scheduling_strategy=self._pinned(slot.node, soft=False),
                 **self._resources.options(),
             ).remote(self._home)
-        slot.starting = slot.actor.start.remote(self._payload, self._shared)
+        slot.starting = slot.actor.start.remote(self._payload, self._shared, self._tolerant)
         slot.started = now
 
     def is_ready(self, slot: Slot) -> dict[str, str]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from evo import checkpoints, registry, versions
 from evo.checkpoints.journal import Journal, read_journal
+from evo.checkpoints.remote import is_url
+from evo.distributed.fault_tolerance_config import FaultToleranceConfig
 from evo.engine import Engine
 from evo.errors import CheckpointError, RunFailedError, UsageError
 from evo.events import EventBus, EventLog, Observer
@@ -39,6 +41,7 @@ def run(
     output: Path | None,
     overwrite: bool = False,
     wait_for_workers: bool = False,
+    fault_tolerance: Mapping[str, Any] | None = None,
     callback: Callback | None = None,
     observers: Sequence[Observer] = (),
     interrupt: Interrupt | None = None,
@@ -49,6 +52,8 @@ def run(
     ----------
     output
         The run's folder; None: nothing is written.
+    fault_tolerance
+        What the command line says: for this part of the run it wins over the environment, which wins over the settings.
     callback
         Called with the engine after every generation; True ends the run.
     observers
@@ -62,9 +67,12 @@ def run(
         The run cannot go on; what was saved can be resumed.
     """
     parts = new_parts(settings, problem)
+    tolerance = _tolerance(parts.settings, fault_tolerance)
     folder = None if output is None else RunFolder.create(output, overwrite=overwrite)
     with folder or contextlib.nullcontext():
-        return _Session(parts, folder, None, observers, interrupt or Interrupt(), callback, wait_for_workers).run()
+        return _Session(
+            parts, folder, None, observers, interrupt or Interrupt(), callback, wait_for_workers, tolerance
+        ).run()
 
 
 def resume(
@@ -80,6 +88,7 @@ def resume(
     output: str | Path | None = None,
     accept_changed_problem: bool = False,
     wait_for_workers: bool = False,
+    fault_tolerance: Mapping[str, Any] | None = None,
     callback: Callback | None = None,
     observers: Sequence[Observer] = (),
     interrupt: Interrupt | None = None,
@@ -108,6 +117,8 @@ def resume(
     accept_changed_problem
         Go on although the problem's data or code are not what they were when the checkpoint was saved. What was
         evaluated then is kept as it is.
+    fault_tolerance
+        As in `run`: it wins over what the run had.
 
     Raises
     ------
@@ -157,9 +168,16 @@ def resume(
             interrupt or Interrupt(),
             callback,
             wait_for_workers,
+            _tolerance(parts.settings, fault_tolerance),
             kept,
             branched=output is not None,
         ).run()
+
+
+def _tolerance(settings: Settings, command_line: Mapping[str, Any] | None) -> FaultToleranceConfig:
+    """Command line before environment before file. Raises `SettingsError`."""
+    file = settings.fault_tolerance.model_dump(exclude_none=True)
+    return FaultToleranceConfig.resolve(file=file, command_line=command_line)
 
 
 def _teller(observers: Sequence[Observer]) -> Callable[[str], None]:
@@ -181,6 +199,7 @@ class _Session:
     interrupt: Interrupt
     callback: Callback | None
     wait_for_workers: bool
+    tolerance: FaultToleranceConfig
     kept: Sequence[Mapping[str, Any]] = ()
     """What the journal holds of the generations to come."""
     branched: bool = False
@@ -264,7 +283,7 @@ class _Session:
             None if settings.cluster is None else settings.cluster.address,
             builtin=self.parts.problem.builtin_name is not None,
             wait=self.wait_for_workers,
-            config=settings.fault_tolerance.model_dump(),
+            config=self.tolerance,
         )
 
     def _journaling(self, executor: Executor, folder: RunFolder, events: EventBus) -> JournalingExecutor:
@@ -309,6 +328,17 @@ class _Session:
             newest=None if self.branched or self.resumed_from is None else Path(self.resumed_from),
             interrupt=self.interrupt,
             journal=journal,
+            copies=None if plan.directory is None else self._copies(plan.directory, events),
+        )
+
+    def _copies(self, url: str, events: EventBus) -> checkpoints.RemoteCopies:
+        plan = self.parts.settings.checkpoint
+        return checkpoints.RemoteCopies(
+            url,
+            plan.keep,
+            every=plan.every,
+            on_copied=lambda generation, url: events.emit("copied", generation=generation, path=url),
+            on_error=lambda message: events.emit("alert", message=f"{message}; the run goes on"),
         )
 
     def _announce(self, engine: Engine, events: EventBus) -> None:
@@ -328,17 +358,6 @@ class _Session:
             events.emit("started", **about, settings=parts.settings.to_mapping())
             return
         kept = sum(len(record["rows"]) for record in self.kept)
-            copies=None if plan.directory is None else self._copies(plan.directory, events),
-        )
-
-    def _copies(self, url: str, events: EventBus) -> checkpoints.RemoteCopies:
-        plan = self.parts.settings.checkpoint
-        return checkpoints.RemoteCopies(
-            url,
-            plan.keep,
-            every=plan.every,
-            on_copied=lambda generation, url: events.emit("copied", generation=generation, path=url),
-            on_error=lambda message: events.emit("alert", message=f"{message}; the run goes on"),
         so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
         code = code_files(parts.problem)
         events.emit("resumed", **about, **so_far, code=code, kept=kept, **{"from": self.resumed_from})

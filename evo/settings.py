@@ -7,10 +7,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from evo import strict_yaml
@@ -278,6 +278,8 @@ class FaultToleranceSettings(_Section):
     deadline_floor: PositiveSeconds = 5.0
     max_quarantined: Annotated[float, BeforeValidator(_share)] = 0.9
     on_cluster_loss: Annotated[Literal["local", "wait", "stop"], BeforeValidator(_cluster_loss)] | None = None
+    checkpoint_interval: PositiveWhole | None = None
+    """Another name for `CheckpointSettings.interval`."""
     enable_health_monitoring: StrictBool = True
     health_check_interval: PositiveSeconds = 30.0
     heartbeat_timeout: PositiveSeconds = 120.0
@@ -285,6 +287,15 @@ class FaultToleranceSettings(_Section):
     breaker_window: PositiveSeconds = 3600.0
     breaker_timeout: PositiveSeconds = 300.0
     breaker_max_timeout: PositiveSeconds = 3600.0
+
+    @model_validator(mode="after")
+    def _reconcile(self) -> Self:
+        """`max_retries` and `max_task_retries` count the same thing: both are set where one is, and agree."""
+        if self.max_task_retries is None or self.max_task_retries == self.max_retries - 1:
+            return self
+        if "max_retries" in self.model_fields_set:
+            raise _wrong(f"max_task_retries = max_retries - 1 = {self.max_retries - 1}", self.max_task_retries)
+        return self.model_copy(update={"max_retries": self.max_task_retries + 1})
 
 
 class Settings(_Section):
@@ -298,6 +309,17 @@ class Settings(_Section):
     cluster: ClusterSettings | None = None
     checkpoint: CheckpointSettings = CheckpointSettings()
     fault_tolerance: FaultToleranceSettings = FaultToleranceSettings()
+
+    @model_validator(mode="after")
+    def _reconcile(self) -> Self:
+        """`fault_tolerance.checkpoint_interval` is `checkpoint.interval`."""
+        wanted = self.fault_tolerance.checkpoint_interval
+        if wanted is None or wanted == self.checkpoint.interval:
+            return self
+        if "interval" in self.checkpoint.model_fields_set:
+            expected = f"fault_tolerance.checkpoint_interval = checkpoint.interval = {self.checkpoint.interval}"
+            raise _wrong(expected, wanted)
+        return self.model_copy(update={"checkpoint": self.checkpoint.model_copy(update={"interval": wanted})})
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, complete, laid out as in the file; `settings_from_mapping` gives the same settings back."""
@@ -357,6 +379,12 @@ def load_settings(path: str | Path) -> Settings:
 def settings_from_mapping(mapping: Mapping[str, Any], source: str = "settings") -> Settings:
     """Settings from plain values laid out as in the file. Raises `SettingsError`; `source` begins its text."""
     return _validate(strict_yaml.Document(mapping), source)
+
+
+def fault_tolerance_from_mapping(mapping: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The section ``fault_tolerance`` alone, checked, complete but for what has no value. Raises `SettingsError`."""
+    whole = {"problem": {"type": "any"}, "fault_tolerance": mapping}
+    return settings_from_mapping(whole, source).fault_tolerance.model_dump(exclude_none=True)
 
 
 def _validate(document: strict_yaml.Document, source: str) -> Settings:

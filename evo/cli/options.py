@@ -92,6 +92,37 @@ supervise = click.option(
 )  # fmt: skip
 
 
+def tolerance(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The settings that ``NAME=VALUE`` texts give, checked as those of a file. Raises `SettingsError`."""
+    from evo import settings, strict_yaml
+    from evo.errors import SettingsError
+
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f'expected NAME=VALUE, found "{text}"')
+        given[name.strip()] = strict_yaml.parse(value, text).value
+    checked = settings.fault_tolerance_from_mapping(given, "--fault-tolerance")
+    return {name: checked[name] for name in given}
+
+
+def _checked_tolerance(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    from evo.errors import SettingsError
+
+    try:
+        tolerance(texts)
+    except SettingsError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+    return texts
+
+
+fault_tolerance = click.option(
+    "--fault-tolerance", metavar="NAME=VALUE", multiple=True, callback=_checked_tolerance,
+    help="A setting of the section fault_tolerance; wins over the environment and the file. May be given again.",
+)  # fmt: skip
+
+
 def display(command: F) -> F:
     """``--json`` and ``--quiet``."""
     command = click.option("--quiet", is_flag=True, help="Show the last line alone.")(command)

@@ -56,7 +56,7 @@ def command(
     walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
-    fault_tolerance: dict[str, Any],
+    fault_tolerance: tuple[str, ...],
     supervise: bool,
     paths: tuple[Path, ...],
     as_json: bool,
@@ -99,7 +99,7 @@ def command(
             output=output,
             accept_changed_problem=accept_changed_problem,
             wait_for_workers=wait_for_workers,
-            fault_tolerance=fault_tolerance,
+            fault_tolerance=options.tolerance(fault_tolerance),
             observers=observers,
             interrupt=interrupt,
         )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @options.walltime
 @options.workers
 @options.wait_for_workers
+@options.fault_tolerance
 @options.supervise
 @options.path
 @options.display
@@ -46,6 +47,7 @@ def command(
     walltime: float | None,
     workers: int | str | None,
     wait_for_workers: bool,
+    fault_tolerance: tuple[str, ...],
     supervise: bool,
     paths: tuple[Path, ...],
     as_json: bool,
@@ -87,6 +89,7 @@ def command(
                 output=folder,
                 overwrite=overwrite,
                 wait_for_workers=wait_for_workers,
+                fault_tolerance=options.tolerance(fault_tolerance),
                 observers=observers,
                 interrupt=interrupt,
             )

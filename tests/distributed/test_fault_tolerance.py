@@ -16,7 +16,12 @@ from simulated_executor import CONDEMNING, Clock, Simulation, manager_with
 from evo.distributed.decisions import Action, Chunk, Decision
 from evo.distributed.executor import RowFailure
 from evo.distributed.failures import FailureType
-from evo.distributed.fault_tolerance import FaultToleranceConfig, FaultToleranceManager
+from evo.distributed.fault_tolerance import (
+    LOSSES_AT_FIRST,
+    LOSSES_LATER,
+    FaultToleranceConfig,
+    FaultToleranceManager,
+)
 from evo.errors import CheckpointError, SettingsError
 
 CRASH, TIMEOUT, OOM = FailureType.WORKER_CRASH, FailureType.TASK_TIMEOUT, FailureType.OUT_OF_MEMORY
@@ -844,3 +849,38 @@ def test_the_policy_imports_neither_ray_nor_gputil() -> None:
 def test_the_config_in_force_is_the_one_given() -> None:
     config = FaultToleranceConfig(max_retries=7)
     assert FaultToleranceManager(config, clock=Clock()).config is config
+
+
+@pytest.mark.parametrize(("ever", "losses"), [(False, LOSSES_AT_FIRST), (True, LOSSES_LATER)])
+def test_a_run_in_which_every_worker_dies_and_none_delivers_is_given_up_with_the_first_loss_whole(
+    ever: bool, losses: int
+) -> None:
+    manager, _, _ = manager_with(2, max_restarts=10_000)
+    manager.batch_started(0, 1000)
+    if ever:
+        manager.chunk_started(Chunk(0, (999,)), "s0")
+        manager.chunk_delivered(Chunk(0, (999,)), "s0")
+    for loss in range(losses):
+        chunk = Chunk(0, (loss,))
+        manager.chunk_started(chunk, "s0")
+        decision = manager.chunk_failed(
+            chunk, FailureType.WORKER_CRASH, slot="s0", error="its evaluation ends it", traceback=f"signal {loss}"
+        )
+        manager.worker_starting("s0")
+        manager.worker_started("s0")
+        assert (decision.action is Action.GIVE_UP) == (loss == losses - 1)
+    assert f"{losses} workers were lost in a row" in decision.reason
+    assert "the first loss: worker_crash: signal 0" in decision.reason
+
+
+def test_one_chunk_delivered_between_two_losses_keeps_a_run_with_much_poison_going() -> None:
+    manager, _, _ = manager_with(2, max_restarts=10_000)
+    manager.batch_started(0, 1000)
+    for loss in range(3 * LOSSES_LATER):
+        chunk = Chunk(0, (loss,))
+        manager.chunk_started(chunk, "s0")
+        assert manager.chunk_failed(chunk, FailureType.WORKER_CRASH, slot="s0").action is not Action.GIVE_UP
+        manager.worker_starting("s0")
+        manager.worker_started("s0")
+        manager.chunk_started(Chunk(0, (999,)), "s1")
+        manager.chunk_delivered(Chunk(0, (999,)), "s1")

@@ -193,6 +193,24 @@ def test_it_is_handed_over_in_mid_run_when_workers_are_ready_and_a_batch_is_wort
         executor.close()
 
 
+def test_an_explicit_number_of_workers_is_started_at_once_and_takes_over_in_the_middle_of_a_batch() -> None:
+    told = Told()
+    executor = make_executor(2, builtin=True)
+    assert isinstance(executor, HandoverExecutor)
+    executor.start(ModalEvaluator(), told)
+    try:
+        assert ("ray", "starting") in told.states()
+        each = batch(4000, sleep=0.01)  # 40 s here
+        executor.submit(each)
+        outcome = executor.collect(never)
+        assert_same(outcome.arrays, expected(each))
+        assert outcome.evaluated_by["in_process"] > 0
+        assert outcome.evaluated_by["ray"] > 0
+        assert sum(outcome.evaluated_by.values()) == 4000
+    finally:
+        executor.close()
+
+
 @pytest.mark.parametrize("falls_back", [True, False])
 def test_when_ray_is_lost_the_batches_under_way_are_done_here_or_it_is_an_error(
     falls_back: bool, tmp_path: Path
@@ -227,8 +245,10 @@ def test_a_cluster_that_cannot_be_joined_is_an_error_for_the_users_code_and_none
 
     with pytest.raises(ExecutorError, match="cannot start Ray: ConnectionError: nobody is there"):
         unreachable().start(ModalEvaluator(), Told())
+    with pytest.raises(ExecutorError, match="nobody is there"):  # who waits for workers wants them
+        HandoverExecutor(unreachable(), wait=True).start(ModalEvaluator(), Told())
     told = Told()
-    executor = HandoverExecutor(unreachable(), wait=True)
+    executor = HandoverExecutor(unreachable(), eager=True)
     executor.start(ModalEvaluator(), told)
     each = batch(10)
     executor.submit(each)
