@@ -1,0 +1,105 @@
+"""For every registered optimizer: a run resumed from any generation, or from the middle of one, ends the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import evo
+from evo import checkpoints, registry
+from evo.problems.cvrp.generator import generate
+from evo.problems.cvrp.problem import CVRP
+from evo.saving import Saver
+
+GENERATIONS = 6
+BUILDERS: dict[str, Callable[[], evo.Problem]] = {
+    "cvrp": lambda: CVRP(generate(20, seed=3)),
+    "sphere": lambda: registry.build_problem("sphere", {"dimensions": 5}, Path()),
+    "rosenbrock": lambda: registry.build_problem("rosenbrock", {"dimensions": 5}, Path()),
+    "rastrigin": lambda: registry.build_problem("rastrigin", {"dimensions": 5}, Path()),
+    "onemax": lambda: registry.build_problem("onemax", {"bits": 40}, Path()),
+}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "hgs": {"population": 8, "batch": 8},
+    "trajectories": {"iterations": 50},
+}
+"""Where the defaults would take long."""
+
+
+def pairs() -> list[tuple[str, str]]:
+    """Every optimizer on every problem that it is registered for."""
+    found = []
+    for problem in registry.PROBLEMS:
+        own = registry.problem_class(problem).optimizers
+        found += [(problem, optimizer) for optimizer in {**registry.OPTIMIZERS, **own}]
+    return found
+
+
+def start(problem: str, optimizer: str, folder: Path | None, generations: int = GENERATIONS) -> evo.Result:
+    return evo.minimize(
+        BUILDERS[problem](),
+        optimizer={"type": optimizer, **PARAMETERS.get(optimizer, {})},
+        stop=evo.Stop(generations=generations),
+        seed=5,
+        output=folder,
+        checkpoint={"every": 1} if folder is not None else None,
+    )
+
+
+def start_and_take_in_the_middle(
+    problem: str, optimizer: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[evo.Result, list[bytes]]:
+    """A run, and the states that a save in the middle of its generations would have written."""
+    taken: dict[int, bytes] = {}
+
+    def poll(self: Saver) -> None:
+        generation, tree = self._take(None)
+        taken[generation] = b"".join(checkpoints.encode(tree))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Saver, "poll", poll)
+        return start(problem, optimizer, folder), list(taken.values())
+
+
+def test_every_registered_problem_is_tested() -> None:
+    assert set(BUILDERS) == set(registry.PROBLEMS)
+    assert len(pairs()) >= len(BUILDERS)
+
+
+@pytest.mark.parametrize(("problem", "optimizer"), pairs())
+def test_resumed_from_any_generation_it_ends_the_same(
+    problem: str, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, taken = start_and_take_in_the_middle(problem, optimizer, tmp_path / "run", monkeypatch)
+    store = checkpoints.CheckpointStore(tmp_path / "run" / "checkpoints")
+    assert store.generations() == list(range(GENERATIONS + 1))
+    digests = {checkpoints.digest(store.load(g)["optimizer"]["state"]) for g in store.generations()}
+    assert len(digests) == GENERATIONS + 1, "a state that does not move proves nothing"
+    whole = [(tmp_path / "run" / "checkpoints" / f"gen-{g:08d}.msgpack").read_bytes() for g in range(GENERATIONS)]
+    assert len(taken) == GENERATIONS
+    for number, data in enumerate([*whole, *taken]):
+        lone = tmp_path / f"lone-{number}.msgpack"
+        lone.write_bytes(data)
+        again = evo.resume(lone)
+        assert again.digest == result.digest, f"from state {number}"
+        assert again.objective == result.objective
+        assert again.evaluations == result.evaluations
+
+
+@pytest.mark.parametrize(("problem", "optimizer", "generation"), [("cvrp", "hgs", 3), ("onemax", "ga", 1)])
+def test_resumed_in_a_process_of_its_own_it_ends_the_same(
+    problem: str, optimizer: str, generation: int, tmp_path: Path
+) -> None:
+    result = start(problem, optimizer, tmp_path / "run")
+    command = [
+        sys.executable, "-c", "from evo.cli import main; main()", "resume", str(tmp_path / "run"),
+        "--from", str(generation), "--output", str(tmp_path / "branch"), "--quiet",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=120, cwd=tmp_path)
+    assert json.loads((tmp_path / "branch" / "result.json").read_text())["digest"] == result.digest
