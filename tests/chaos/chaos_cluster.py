@@ -130,7 +130,7 @@ class ChaosCluster:
         self._started += 1
         node = self._start(
             f"node-{self._started}",
-            [f"--address={self.address}", f"--num-cpus={cpus}", f"--resources={{\"node-{self._started}\": 1}}"],
+            [f"--address={self.address}", f"--num-cpus={cpus}", f'--resources={{"node-{self._started}": 1}}'],
             place,
             variables or {},
         )
@@ -170,8 +170,9 @@ class ChaosCluster:
 
     def close(self) -> None:
         """End everything."""
-        for node in [*self.nodes, self.head]:
-            node.kill()
+        end([process for node in (*self.nodes, self.head) for process in node.processes()])
+        for node in (*self.nodes, self.head):
+            node.process.wait()
         self.nodes.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -221,7 +222,15 @@ def end(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, timeout=10)
+    with suppress(AssertionError):  # whoever should have reaped it has not: it is dead all the same
+        wait_until(lambda: not any(_lives(process) for process in processes), 10, "they are dead")
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def free_port() -> int:

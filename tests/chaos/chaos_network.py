@@ -94,7 +94,10 @@ class Network:
     def close(self) -> None:
         """Take all of it away; idempotent."""
         for index in range(self._count):
-            for words in (("netns", "del", f"evon{self._number}x{index}"), ("link", "del", f"evov{self._number}x{index}")):
+            for words in (
+                ("netns", "del", f"evon{self._number}x{index}"),
+                ("link", "del", f"evov{self._number}x{index}"),
+            ):
                 subprocess.run(["ip", *words], capture_output=True, check=False)  # the link goes with its namespace
         subprocess.run(["ip", "link", "del", self._bridge], capture_output=True, check=False)
 

@@ -100,7 +100,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             cwd=self.folder,
-            env={**self._environment, "PYTHONPATH": ""},
+            env=self._environment,
             start_new_session=True,
         )
         self._thread = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
@@ -135,6 +135,14 @@ class Run:
         """The process that holds the run."""
         children = [p for p in self.processes() if "evo.cli.supervised" in command(p)]
         return children[0] if children else psutil.Process(self._process.pid)
+
+    def interrupt(self) -> None:
+        """Ctrl-C: it saves and stops."""
+        self._process.send_signal(signal.SIGINT)
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
 
     # Its events
 
@@ -247,8 +255,3 @@ def reference(parameters: str, generations: int, seed: int) -> Reference:
     whole = run(generations, observers=[note])
     assert run(generations - 1).digest != whole.digest, "a state that does not move proves nothing"
     return Reference(whole, sorted(set(quarantined)))
-
-
-def interrupt(run: Run) -> None:
-    """Ctrl-C."""
-    run.driver().send_signal(signal.SIGINT)
