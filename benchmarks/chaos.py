@@ -28,7 +28,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "chaos"))
 import chaos_faults
-from chaos_cluster import ChaosCluster, Node, wait_until
+from chaos_cluster import KEEPALIVE, ChaosCluster, Node, wait_until
 from chaos_network import Network, missing_privilege
 from chaos_problems import Sleepy
 from chaos_runs import FAULT_TOLERANCE, POPULATION, Run
@@ -48,7 +48,7 @@ def cluster_of_four() -> Iterator[ChaosCluster]:
         print(f"no partitions: {reason}", file=sys.stderr)
     with ExitStack() as stack:
         network = None if reason else stack.enter_context(Network(NODES))
-        cluster = stack.enter_context(ChaosCluster(head=None if network is None else network.host))
+        cluster = stack.enter_context(ChaosCluster(head=network and network.host, variables=KEEPALIVE))
         cluster.add(1, NODES, places=[] if network is None else network.places)
         yield cluster
 

@@ -25,12 +25,14 @@ import psutil
 TUNED = {
     **{f"RAY_health_check_{name}_ms": "1000" for name in ("initial_delay", "period", "timeout")},
     "RAY_health_check_failure_threshold": "3",
-    "RAY_grpc_client_keepalive_time_ms": "1000",
-    "RAY_grpc_client_keepalive_timeout_ms": "2000",
 }
-"""What makes Ray notice a lost node within seconds; every process of a cluster must have the same, the driver too."""
+"""What makes Ray notice a dead or stopped node within seconds."""
+KEEPALIVE = {"RAY_grpc_client_keepalive_time_ms": "1000", "RAY_grpc_client_keepalive_timeout_ms": "2000"}
+"""What makes it notice a cut network too; every process of a cluster must have the same, the driver as well."""
 
 _START_SECONDS = 60.0
+_STARTS = 3
+"""On a busy machine Ray gives up waiting for its own raylet, now and then."""
 _WORKER = "ray::RayWorker"
 
 
@@ -79,10 +81,8 @@ class ChaosCluster:
 
     Parameters
     ----------
-    places
-        Where its nodes run, for `add`; None: all in this machine's own network.
     head
-        Where the head runs.
+        Where the head runs; None: in this machine's own network.
     variables
         For every process of the cluster, and its drivers (`environment`).
     """
@@ -149,7 +149,16 @@ class ChaosCluster:
         nodes = [
             self.begin(cpus, place=places[index] if places else None, variables=variables) for index in range(count)
         ]
-        wait_until(lambda: all(node.is_up() for node in nodes), _START_SECONDS, "the nodes are up")
+        for index, node in enumerate(nodes):
+            for more in range(_STARTS, 0, -1):
+                try:
+                    wait_until(node.is_up, _START_SECONDS, f"{node.name} is up")
+                    break
+                except AssertionError:
+                    if more == 1:
+                        raise
+                self.forget(node)
+                nodes[index] = node = self.begin(cpus, place=node.place, variables=variables)
         return nodes
 
     def remove(self, node: Node) -> None:

@@ -11,7 +11,7 @@ import os
 import resource
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Sleepy(evo.Problem):
     block
         Rows per call.
     faults
-        Kind of fault -> the share of individuals that it befalls; kinds are this class's methods.
+        Kind of fault -> the share of individuals that it befalls, or a list of their numbers (`number_of`); kinds are
+        this class's methods.
     mark
         A folder: every individual's fault happens once. None: always.
     dry
@@ -49,7 +50,7 @@ class Sleepy(evo.Problem):
         self,
         seconds: float = 0.03,
         block: int = 1,
-        faults: Mapping[str, float] | None = None,
+        faults: Mapping[str, float | Sequence[int]] | None = None,
         mark: str | None = None,
         dry: bool = False,
     ) -> None:
@@ -72,14 +73,14 @@ class Sleepy(evo.Problem):
                 objectives[[offset for offset, _ in befallen]] = np.nan
             return objectives
         for offset, kind in befallen:
-            if self.mark is None or _first_time(Path(self.mark, f"{kind}-{zlib.crc32(x[offset].tobytes())}")):
+            if self.mark is None or _first_time(Path(self.mark, f"{kind}-{number_of(x[offset])}")):
                 objectives = getattr(self, kind)(objectives, offset)
         time.sleep(self.seconds * len(x) * float(os.environ.get(SLOWNESS, "1")))
         return objectives
 
     def _kinds(self, row: np.ndarray) -> list[str]:
-        number = zlib.crc32(row.tobytes())
-        return [k for k, share in self.faults.items() if (number ^ zlib.crc32(k.encode())) % _SHARES < share * _SHARES]
+        number = number_of(row)
+        return [kind for kind, victims in self.faults.items() if _befalls(kind, victims, number)]
 
     # Faults that the worker survives
 
@@ -171,6 +172,17 @@ class Sleepy(evo.Problem):
 
         spin(1.0)
         return objectives
+
+
+def number_of(row: np.ndarray) -> int:
+    """An individual's number: a hash of its genome."""
+    return zlib.crc32(row.tobytes())
+
+
+def _befalls(kind: str, victims: float | Sequence[int], number: int) -> bool:
+    if isinstance(victims, Sequence):
+        return number in victims
+    return (number ^ zlib.crc32(kind.encode())) % _SHARES < victims * _SHARES
 
 
 def _first_time(mark: Path) -> bool:

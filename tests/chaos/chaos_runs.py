@@ -18,7 +18,7 @@ from typing import Any, Self
 import psutil
 import yaml
 from chaos_cluster import ChaosCluster, command, end, session, wait_until
-from chaos_problems import Sleepy
+from chaos_problems import Sleepy, number_of
 
 import evo
 
@@ -255,3 +255,30 @@ def reference(parameters: str, generations: int, seed: int) -> Reference:
     whole = run(generations, observers=[note])
     assert run(generations - 1).digest != whole.digest, "a state that does not move proves nothing"
     return Reference(whole, sorted(set(quarantined)))
+
+
+class _Roll(Sleepy):
+    """Keeps the numbers of all individuals, in the order in which they are first met."""
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        self.met: dict[int, None] = {}
+
+    def evaluate(self, x: Any) -> Any:
+        self.met.update(dict.fromkeys(map(number_of, x)))
+        return super().evaluate(x)
+
+
+def with_victims(parameters: Mapping[str, Any], kinds: Iterable[str], seed: int = 1) -> dict[str, Any]:
+    """`Sleepy`'s parameters with each fault befalling one individual, from the second generation on in turn."""
+    faults: dict[str, list[int]] = {}
+    for generation, kind in enumerate(kinds, 1):
+        roll = _Roll(**{**parameters, "faults": faults, "dry": True})
+        evo.minimize(
+            roll,
+            optimizer={"type": "ga", "population": POPULATION},
+            stop=evo.Stop(generations=generation + 1),
+            seed=seed,
+        )
+        faults[kind] = [list(roll.met)[generation * POPULATION + 5 + generation % 7]]
+    return {**parameters, "faults": faults}

@@ -7,7 +7,7 @@ from time import sleep
 
 import chaos_faults
 import pytest
-from chaos_cluster import ChaosCluster
+from chaos_cluster import KEEPALIVE, ChaosCluster
 from chaos_network import Network, missing_privilege
 from conftest import Starter
 
@@ -20,7 +20,7 @@ pytestmark = [
 @pytest.fixture
 def islands() -> Iterator[ChaosCluster]:
     """A head here, and two nodes each in a network namespace of its own."""
-    with Network(2) as network, ChaosCluster(head=network.host) as cluster:
+    with Network(2) as network, ChaosCluster(head=network.host, variables=KEEPALIVE) as cluster:
         cluster.add(2, 2, places=network.places)
         yield cluster
 
