@@ -35,7 +35,10 @@ class CVRP(Problem):
 
     builtin_name = "cvrp"
     default_optimizer = "hgs"
-    optimizers: ClassVar[Mapping[str, str]] = {"hgs": "evo.problems.cvrp.hgs:HybridGeneticSearch"}
+    optimizers: ClassVar[Mapping[str, str]] = {
+        "hgs": "evo.problems.cvrp.hgs:HybridGeneticSearch",
+        "trajectories": "evo.problems.cvrp.trajectory_search:TrajectorySearch",
+    }
     solution_file = "solution.sol"
 
     def __init__(self, instance: Instance) -> None:
