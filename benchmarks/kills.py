@@ -18,7 +18,7 @@ from pathlib import Path
 from results_file import cpu_model, evo_version, today, update_section, versions
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cvrp" / "delivery.yaml"
-GENERATIONS = 40
+GENERATIONS = 15
 KILLS_PER_RUN = 5
 EVO = [sys.executable, "-c", "from evo.cli import main; main()"]
 

@@ -38,6 +38,8 @@ class Parts:
     """The surroundings that the state comes from."""
     changed: list[str] = field(default_factory=list)
     """The parts of the problem that are not as they were, and that the user accepts so."""
+    fixed: dict[str, Any] | None = None
+    """What is the same in all checkpoints of this part of the run, once it was needed."""
 
 
 def new_parts(settings: Settings, problem: Problem) -> Parts:
@@ -81,20 +83,21 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
         "pending": [{"rows": c.rows, "context": c.context} for c in engine.pending],
         "run": {**engine.progress.to_tree(), "seconds": engine.elapsed(), "finished": finished},
     }
-    return {
-        "kind": KIND,
-        "versions": versions.fingerprint(),
-        "settings": parts.settings.to_mapping(),
-        "problem": {
-            "label": registry.problem_label(problem),
-            "spec": parts.spec,
-            "fingerprint": parts.fingerprint,
-            "space": problem.space.to_spec(),
-            "maximize": problem.maximize,
-            "function": problem.flags() if isinstance(problem, FunctionProblem) else None,
-        },
-        **checkpoints.snapshot(moving),
-    }
+    if parts.fixed is None:
+        parts.fixed = {
+            "kind": KIND,
+            "versions": versions.fingerprint(),
+            "settings": parts.settings.to_mapping(),
+            "problem": {
+                "label": registry.problem_label(problem),
+                "spec": parts.spec,
+                "fingerprint": parts.fingerprint,
+                "space": problem.space.to_spec(),
+                "maximize": problem.maximize,
+                "function": problem.flags() if isinstance(problem, FunctionProblem) else None,
+            },
+        }
+    return {**parts.fixed, **checkpoints.snapshot(moving)}
 
 
 def identity(parts: Parts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +32,11 @@ def processor() -> str:
 
 def fingerprint() -> dict[str, str]:
     """Versions and processor class."""
+    return dict(_fingerprint())
+
+
+@functools.cache  # a millisecond: too much for every checkpoint
+def _fingerprint() -> dict[str, str]:
     return {
         "evo": evo_version(),
         "python": ".".join(platform.python_version_tuple()[:2]),
