@@ -51,8 +51,8 @@ def main(seconds: float) -> None:
         *table,
         "",
         f"From `evo resume` to the first new generation (200 customers, in this process, warm cache, {len(times)} "
-        f"times): median {statistics.median(times):.2f} s, {min(times):.2f} to {max(times):.2f} s, of which the process was "
-        f"on a processor for {statistics.median(busy):.2f} s.",
+        f"times): median {statistics.median(times):.2f} s, {min(times):.2f} to {max(times):.2f} s; of the median the "
+        f"process was on a processor for {statistics.median(busy):.2f} s.",
     ]
     print("\n".join(lines))
     update_section("checkpoints: cost", "Checkpoints: cost to the loop, time to go on", lines)
@@ -68,7 +68,7 @@ def cost_to_loop(optimizer: str, parameters: dict[str, int], customers: int, sec
             sizes.append(event["bytes"])
 
     with tempfile.TemporaryDirectory() as folder, clock:
-        result = evo.minimize(
+        evo.minimize(
             CVRP(generate(customers, seed=1)),
             optimizer={"type": optimizer, **parameters},
             stop=evo.Stop(time=seconds),

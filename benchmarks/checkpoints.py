@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from results_file import cpu_model, evo_version, markdown_table, today, update_section, versions
 
 from evo.checkpoints import CheckpointStore, load, save, snapshot
 
@@ -24,40 +25,51 @@ MEGABYTE = 1_000_000
 
 
 def main(folder: Path) -> None:
-    """Print the table."""
-    print(f"{'what':<44}{'plain ms':>10}{'ours ms':>10}{'plain/ours':>12}")
+    """Print the table, and write it to RESULTS.md."""
     large = {"generation": 1, "population": np.random.default_rng(1).random((12_500, 1000))}
     data = large["population"].tobytes()
     path, plain_path = folder / "ours", folder / "plain"
-    row("save 100 MB", 11, lambda: write_plainly(plain_path, data), lambda: save(path, large))
-    row("load 100 MB", 11, lambda: read_plainly(plain_path), lambda: load(path))
-    row("snapshot 100 MB, against a copy", 7, lambda: large["population"].copy(), lambda: snapshot(large))
+    rows = [
+        row("save 100 MB", 11, lambda: write_plainly(plain_path, data), lambda: save(path, large)),
+        row("load 100 MB", 11, lambda: read_plainly(plain_path), lambda: load(path)),
+        row("snapshot 100 MB, against a copy", 7, lambda: large["population"].copy(), lambda: snapshot(large)),
+    ]
     for size in (4_000, MEGABYTE):
-        small_files(folder, size)
+        rows += small_files(folder, size)
+    lines = [
+        f"`python benchmarks/checkpoints.py`, {today()}, {cpu_model()}, shared with other work; evo {evo_version()}, "
+        f"{versions('numpy', 'msgpack', 'xxhash')}. Each line: medians of pairs that alternate, and the median ratio.",
+        "",
+        *markdown_table(["what", "plain, ms", "evo, ms", "plain / evo"], rows),
+    ]
+    update_section("checkpoints: rates", "Checkpoints: rates beside the plain system calls", lines)
 
 
-def small_files(folder: Path, size: int) -> None:
-    """Print the lines of one size, where the system calls count for more than the bytes."""
+def small_files(folder: Path, size: int) -> list[list[str]]:
+    """The lines of one size, where the system calls count for more than the bytes."""
     tree = {"generation": 1, "population": np.zeros(size // 8)}
     data = tree["population"].tobytes()
     path, name = folder / "ours", f"{size // 1000} KB"
     store, generations = CheckpointStore(folder / f"store-{size}"), itertools.count()
-    row(f"save {name}", 40, lambda: write_atomically(folder, data), lambda: save(path, tree))
-    row(
-        f"save {name} in a store (latest, pruning)",
-        40,
-        lambda: write_atomically(folder, data),
-        lambda: store.save(next(generations), tree),
-    )
-    row(f"load {name}", 200, lambda: read_plainly(folder / "target"), lambda: load(path))
+    return [
+        row(f"save {name}", 40, lambda: write_atomically(folder, data), lambda: save(path, tree)),
+        row(
+            f"save {name} in a store (latest, pruning)",
+            40,
+            lambda: write_atomically(folder, data),
+            lambda: store.save(next(generations), tree),
+        ),
+        row(f"load {name}", 200, lambda: read_plainly(folder / "target"), lambda: load(path)),
+    ]
 
 
-def row(what: str, repeats: int, plain: Callable[[], object], ours: Callable[[], object]) -> None:
-    """Measure both, alternating, and print a line: medians, and the median of the pairs' ratios."""
+def row(what: str, repeats: int, plain: Callable[[], object], ours: Callable[[], object]) -> list[str]:
+    """Measure both, alternating; print and return a line: medians, and the median of the pairs' ratios."""
     warm = [(seconds_of(plain), seconds_of(ours)) for _ in range(repeats + 1)][1:]
     plain_ms, ours_ms = (1000 * statistics.median(times) for times in zip(*warm, strict=True))
     ratio = statistics.median(plain_seconds / our_seconds for plain_seconds, our_seconds in warm)
-    print(f"{what:<44}{plain_ms:>10.3f}{ours_ms:>10.3f}{ratio:>11.0%}")
+    print(f"{what:<44}{plain_ms:>10.3f}{ours_ms:>10.3f}{ratio:>11.0%}", flush=True)
+    return [what, f"{plain_ms:.3f}", f"{ours_ms:.3f}", f"{ratio:.0%}"]
 
 
 def seconds_of(function: Callable[[], object]) -> float:
