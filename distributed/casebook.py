@@ -5,10 +5,12 @@ The rules, in order:
 1. A lost message, and a deadline that is only measured (no `evaluation_timeout`), never speak against an individual:
    the chunk is moved, with more patience.
 2. Out of memory: a chunk of several blocks is halved at once.
-3. A chunk that failed twice is split. Where it is known which rows were under way, those are evaluated alone first, and
-   the other blocks go on as they are; else every row is evaluated alone, all at once.
+3. A chunk that failed twice is split; at once, where one row is known to have exceeded `evaluation_timeout`. Where it
+   is known which rows were under way, those are evaluated alone first, and the other blocks go on as they are; else
+   every row is evaluated alone, all at once.
 4. A row that fails alone is quarantined after `max_retries` failures. The loss of a process or a machine counts only
-   where the row was alone; what else its chunk failed of counts too; the same exception twice is enough.
+   where the row was alone; what else its chunk failed of counts too; the same exception twice is enough, and so is
+   `evaluation_timeout` exceeded twice by a row that was known.
 5. A block whose rows were all examined is evaluated again whole, with a stand-in for each quarantined row; so a fault
    that was transient leaves no trace. A block that goes on failing, though twice no row of it failed alone, is itself
    the poison, and is given up.
@@ -45,6 +47,8 @@ class Record:
     """Failures that may be the chunk's own."""
     inherited: int = 0
     """Strikes of the chunk that this one is a part of, see `_evidence`."""
+    overran: int = 0
+    """Those of them in which the one row of this part was known to have exceeded `evaluation_timeout`."""
     moves: int = 0
     """Failures that were certainly not its own."""
     expiries: int = 0
@@ -171,7 +175,7 @@ class Casebook:
         block = self._batches[chunk.batch].block
         if event.kind is FailureType.OUT_OF_MEMORY and len(chunk.rows) > block:
             return self._halved(chunk, record, block)
-        if len(record.strikes) < min(STRIKES_TO_SPLIT, self._config.max_retries):
+        if len(record.strikes) < min(STRIKES_TO_SPLIT, self._config.max_retries) and not _is_slow(event):
             return Decision(Action.RETRY, (chunk,), reason=f"{event.kind}: one more try elsewhere")
         return self._split(chunk, record, event)
 
@@ -182,8 +186,11 @@ class Casebook:
     def _failed_alone(self, chunk: Chunk, record: Record, event: FailureEvent) -> Decision:
         limit = self._config.max_retries
         same = sum(strike.kind is event.kind and strike.error == event.error for strike in record.strikes)
-        certain = event.kind in DETERMINISTIC and same >= STRIKES_OF_ONE_EXCEPTION
         inherited = 0 if event.kind in LOSSES else record.inherited
+        if event.kind is FailureType.TASK_TIMEOUT:  # the user's own limit: measured ones were nobody's
+            certain = len(record.strikes) + record.overran >= STRIKES_OF_ONE_EXCEPTION and record.overran > 0
+        else:
+            certain = event.kind in DETERMINISTIC and same >= STRIKES_OF_ONE_EXCEPTION
         if not certain and len(record.strikes) + inherited < limit:
             return Decision(Action.RETRY, (chunk,), reason=f"{event.kind} of a row alone: try again")
         failure = RowFailure(chunk.active[0], event.kind.value, event.error, event.traceback)
@@ -329,11 +336,17 @@ class Casebook:
         self._records[part] = Record(
             record.case,
             inherited=record.inherited + _evidence(part.active[0], record.strikes) if suspect else 0,
+            overran=sum(_is_slow(s) and s.suspects == part.active for s in record.strikes) if suspect else 0,
             expiries=record.expiries,
             suspect=suspect,
             slots=dict(record.slots),
             nodes=dict(record.nodes),
         )
+
+
+def _is_slow(event: FailureEvent) -> bool:
+    """Whether one row is known to have exceeded what the user allows one: that is as good as a raised exception."""
+    return event.kind is FailureType.TASK_TIMEOUT and len(event.suspects) == 1
 
 
 def _evidence(row: int, strikes: Sequence[FailureEvent]) -> int:

@@ -151,5 +151,11 @@ class Executor(Protocol):
     def workers_alive(self) -> int:
         """How many processes can evaluate right now (1 for in-process)."""
 
+    def report(self) -> dict[str, Any]:
+        """What was counted and who was there: ``metrics``, ``workers``, ``nodes``; empty where nothing is to be told.
+
+        Plain values; moments are Unix time. May be asked at any time, also after `close`.
+        """
+
     def close(self) -> None:
         """Free everything: no process or thread is left. Idempotent; also called after errors."""

@@ -68,8 +68,9 @@ class FailureEvent:
     """Those of them that are known to have been evaluated when it happened; empty: not known."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for an event."""
+        """Plain values, for an event, which has a time of its own."""
         fields = asdict(self)
+        del fields["time"]
         fields["kind"] = self.kind.value
         return fields
 

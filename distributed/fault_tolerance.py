@@ -305,6 +305,15 @@ class FaultToleranceManager:
             and self.registry.nodes[worker.node].status in (NodeStatus.ALIVE, NodeStatus.UNHEALTHY)
         ]
 
+    def restarts_to_come(self) -> bool:
+        """Whether a dead worker will be replaced, now or later."""
+        return any(
+            worker.status is WorkerStatus.DEAD
+            and not self._is_exhausted(worker)
+            and self.registry.nodes[worker.node].status in (NodeStatus.ALIVE, NodeStatus.UNHEALTHY)
+            for worker in self.registry.workers.values()
+        )
+
     @property
     def hopeless(self) -> str:
         """Why the run cannot go on; empty while it can. A cluster with no node left is not hopeless: it may return."""
@@ -333,11 +342,15 @@ class FaultToleranceManager:
             [] if self._versions is None or versions is None else version_differences(self._versions, versions)
         )
         known = self.registry.nodes.setdefault(node, Node(node, self._breaker("node", node)))
+        before = known.since, known.status
         known.address = address or known.address
+        if known.status is NodeStatus.UNHEALTHY and not differences:  # that is for its monitor to take back
+            return differences
         known.status = NodeStatus.REFUSED if differences else NodeStatus.ALIVE
         known.reason = "; ".join(differences)
-        known.since = self.clock()
-        self._tell_of(known)
+        if before == (0.0, known.status) or before[1] is not known.status or not before[0]:
+            known.since = self.clock()
+            self._tell_of(known)
         return differences
 
     def node_lost(self, node: str, error: str = "") -> list[str]:
@@ -376,8 +389,14 @@ class FaultToleranceManager:
         self._tell_of(known)
 
     def head_lost(self, error: str = "") -> None:
-        """The cluster's head does not answer. Nobody is blamed; what to do is `on_cluster_loss`."""
+        """The cluster's head does not answer: all nodes are out of reach, and their slots retired until they are added
+        again. Nobody is blamed; what to do is `on_cluster_loss`."""
         self._seen(FailureEvent(FailureType.HEAD_LOST, self.clock(), error), None)
+        for node in self.registry.nodes.values():
+            if node.status in (NodeStatus.ALIVE, NodeStatus.UNHEALTHY):
+                node.status, node.reason, node.since = NodeStatus.LOST, "the cluster's head is lost", self.clock()
+        for worker in self.registry.workers.values():
+            self._set_status(worker, WorkerStatus.RETIRED)
 
     def heartbeat(self, slot: str) -> None:
         """The node's monitor saw the worker's process alive."""

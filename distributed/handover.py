@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Any
 
 from evo.errors import ExecutorError, ProblemError
 
@@ -163,6 +164,9 @@ class HandoverExecutor:
 
     def workers_alive(self) -> int:
         return self._ray.workers_alive() if self._state == "used" else self._here.workers_alive()
+
+    def report(self) -> dict[str, Any]:
+        return self._ray.report()
 
     def close(self) -> None:
         self._forget()

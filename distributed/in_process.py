@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 from evo.errors import ExecutorError
 
@@ -95,6 +96,9 @@ class InProcessExecutor:
 
     def workers_alive(self) -> int:
         return 1
+
+    def report(self) -> dict[str, Any]:
+        return {}
 
     def close(self) -> None:
         self._batches.clear()

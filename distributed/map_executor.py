@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import ceil
-from time import monotonic
 from typing import Any
 
 from .fault_tolerance_config import FaultToleranceConfig
@@ -41,11 +40,8 @@ class MapExecutor(RayExecutor):
         self._resources = resources
         self._shared = shared
 
-    def _make_slots(self) -> None:
-        import ray
-
-        self._ray = ray
-        self._slots = Slots(
+    def _new_slots(self, ray: Any) -> Slots:
+        return Slots(
             ray,
             self._payload,
             self._workers,
@@ -53,6 +49,3 @@ class MapExecutor(RayExecutor):
             self._shared,
             tolerant=self.config.enable_fault_tolerance,
         )
-        for slot in self._slots.by_id.values():
-            self._manager.slot_added(slot.id, slot.node)
-            self._slots.start(slot, monotonic())

@@ -7,18 +7,22 @@ evaluate while Ray starts (4-10 s).
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import psutil
 
 from evo.errors import ExecutorError
 
+from .cluster_watch import host_and_port
+from .reaper import Reaper
 from .threads import VARIABLES
 
 _log = logging.getLogger(__name__)
@@ -26,7 +30,16 @@ _log = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 100_000_000
 """A private cluster's store: candidates are kilobytes; Ray's default would take a third of the machine's memory."""
 
+HEALTH_SETTINGS = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""By which a lost node is noticed in 3-9 s, not in 15-65. An external cluster's head must be started with them."""
+
 _ENVIRONMENT = {
+    **HEALTH_SETTINGS,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # do not hide GPUs from the user's code
     **dict.fromkeys(VARIABLES, "1"),
@@ -35,6 +48,12 @@ _ENVIRONMENT = {
 
 _EXIT_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
+_CLOSE_SECONDS = 20.0
+"""Ray's shutdown takes a second or two, and may hang when its head is gone: it is then left behind."""
+
+
+class _BrokenOff(BaseException):
+    """Raised in the thread that starts Ray, by the one that no longer wants it."""
 
 
 class RayCluster:
@@ -56,8 +75,11 @@ class RayCluster:
         self._end = threading.Event()
         self._error: BaseException | None = None
         self._owned = False
+        self._breakable = False
         self._processes: list[psutil.Process] = []
         self._variables: dict[str, str] = {}
+        self._before: set[psutil.Process] = set()
+        self._reaper: Reaper | None = None
 
     @property
     def private(self) -> bool:
@@ -78,25 +100,59 @@ class RayCluster:
             raise ExecutorError(f"cannot {where}: {type(self._error).__name__}: {' '.join(str(self._error).split())}")
         return True
 
+    @property
+    def owned(self) -> bool:
+        """Whether this object made the connection, and may end it."""
+        return self._owned
+
+    def head(self) -> tuple[str, int] | None:
+        """Host and port of the connected cluster's head; None where they are not known."""
+        import ray
+
+        if self.address is not None and self.address.startswith("ray://"):
+            return host_and_port(self.address)
+        return host_and_port(ray.get_runtime_context().gcs_address)
+
+    def again(self) -> RayCluster:
+        """A new connection of the same kind, to be started after this one is closed."""
+        return RayCluster(self.address, self._workers)
+
     def close(self) -> None:
-        """Disconnect, end what was started here, and wait until it is gone. Idempotent."""
-        if self._thread is None:
+        """Disconnect, end what was started here, wait until it is gone; a start under way is broken off. Idempotent."""
+        thread = self._thread
+        if thread is None:
             return
         self._end.set()
-        self._thread.join()
+        deadline = monotonic() + _CLOSE_SECONDS
+        while thread.is_alive() and monotonic() < deadline:
+            if not self._ready.is_set() and self._breakable:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_BrokenOff)
+                )
+            thread.join(0.1)
         self._thread = None
 
     def _live(self) -> None:
         try:
             self._connect()
         except BaseException as error:  # reported by `started`, in the caller's thread
+            self._breakable = False
             self._error = error
-            self._disconnect()
+            self._cleared()
             self._ready.set()
             return
         self._ready.set()
         self._end.wait()
-        self._disconnect()
+        self._cleared()
+
+    def _cleared(self) -> None:
+        """Disconnect, even if the last `_BrokenOff` arrives late."""
+        while True:
+            try:
+                self._disconnect()
+            except _BrokenOff:
+                continue
+            return
 
     def _connect(self) -> None:
         import ray
@@ -111,7 +167,8 @@ class RayCluster:
             _probe(self.address)
             ray.init(address=self.address, **options)
             return
-        before = set(psutil.Process().children(recursive=True))
+        self._before = set(psutil.Process().children(recursive=True))
+        self._breakable = True
         with _environment(_ENVIRONMENT):
             ray.init(
                 address="local",
@@ -121,15 +178,21 @@ class RayCluster:
                 object_store_memory=OBJECT_STORE_BYTES,
                 **options,
             )
-        self._processes = [p for p in psutil.Process().children(recursive=True) if p not in before and _of_ray(p)]
+        self._breakable = False
+        self._processes = self._own_processes()
+        self._reaper = Reaper(self._processes)
+
+    def _own_processes(self) -> list[psutil.Process]:
+        return [p for p in psutil.Process().children(recursive=True) if p not in self._before and _of_ray(p)]
 
     def _disconnect(self) -> None:
         if not self._owned:
             return
         import ray
 
-        family = list(self._processes)
-        for process in self._processes:
+        processes = self._processes or ([] if self.address is not None else self._own_processes())
+        family = list(processes)
+        for process in processes:
             try:
                 family += process.children(recursive=True)
             except psutil.NoSuchProcess:
@@ -145,6 +208,8 @@ class RayCluster:
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(left, timeout=_EXIT_SECONDS)
+        if self._reaper is not None:
+            self._reaper.dismiss()
         self._owned = False
 
 
@@ -155,9 +220,9 @@ def _rays_variables() -> dict[str, str]:
 
 def _probe(address: str) -> None:
     """Raise `OSError` at once where nobody listens: Ray itself would try for minutes, then end this process."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_PROBE_SECONDS).close()
+    known = host_and_port(address)
+    if known is not None:
+        socket.create_connection(known, timeout=_PROBE_SECONDS).close()
 
 
 def _of_ray(process: psutil.Process) -> bool:

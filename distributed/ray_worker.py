@@ -1,4 +1,4 @@
-"""`RayWorker`: the actor in a worker process. It travels by value, for it decides from where `evo` is imported.
+"""The actors in other processes. They travel by value, for they decide from where `evo` is imported.
 
 Ray puts the folder of the driver's script and its working directory first on a worker's path. A folder with an `evo/`
 in it, a source checkout say, would shadow the installed package; so might a folder of the user's that the driver put
@@ -25,8 +25,8 @@ def home() -> dict[str, Any]:
     }
 
 
-class RayWorker:
-    """Holds the evaluator and evaluates chunks. One per slot, one call at a time."""
+class AtHome:
+    """An actor that imports evo as the driver does."""
 
     def __init__(self, home: dict[str, Any]) -> None:
         self._home = home
@@ -37,22 +37,46 @@ class RayWorker:
         else:  # what Ray put in front may shadow nothing
             sys.path.sort(key=lambda folder: os.path.abspath(folder) in home["intruders"])
 
-    def start(self, payload: bytes, shared: Any = None, tolerant: bool = True) -> dict[str, Any]:
-        """Load the evaluator, give it what is shared, if anything, and warm it up. Says where this is.
-
-        Not `tolerant`: a chunk ends at its first failure.
-
-        Raises `ImportError` where this process would run another evo than the driver.
-        """
+    def check_evo(self) -> None:
+        """Raise `ImportError` where this process would run another evo than the driver."""
         import evo
 
         found, expected = os.path.realpath(evo.__file__ or ""), self._home["file"]
         if self._same_machine and found != expected:
             raise ImportError(f"workers import evo from {found}, the driver from {expected}")
 
+
+class RayMonitor(AtHome):
+    """A `NodeMonitor` on a node, and what that node is made of. It reserves nothing."""
+
+    def start(self, interval: float | None) -> dict[str, str]:
+        """Begin, with a sample of the machine's health every `interval` seconds. Says the versions here."""
+        self.check_evo()
+
+        from evo.distributed.node_monitor import NodeMonitor
+
+        self._monitor = NodeMonitor(interval).start()
+        return versions()
+
+    def look(self, watched: dict[str, Any]) -> Any:
+        """A `Report`."""
+        return self._monitor.look(watched)
+
+
+class RayWorker(AtHome):
+    """Holds the evaluator and evaluates chunks. One per slot, one call at a time."""
+
+    def start(self, payload: bytes, shared: Any = None, tolerant: bool = True, beacon: str = "") -> dict[str, Any]:
+        """Load the evaluator, give it what is shared, if anything, and warm it up. Says where this is.
+
+        Not `tolerant`: a chunk ends at its first failure. `beacon` names the one to be lit.
+        """
+        self.check_evo()
+
         import cloudpickle
         import psutil
 
+        from evo.distributed.beacon import Beacon
         from evo.distributed.blocks import evaluate_chunk
         from evo.distributed.threads import OneThread
 
@@ -62,6 +86,7 @@ class RayWorker:
             self._evaluator.share(shared)
         self._evaluator.warm_up()
         self._tolerant = tolerant
+        self._beacon = Beacon(beacon)
         self._evaluate_chunk = evaluate_chunk
         return {
             "pid": os.getpid(),
@@ -69,12 +94,15 @@ class RayWorker:
             "versions": versions(),
         }
 
-    def evaluate(self, rows: dict[str, Any], context: dict[str, Any], guilty: list[int]) -> Any:
-        """The `ChunkResult` of a chunk."""
+    def evaluate(self, call: int, rows: dict[str, Any], context: dict[str, Any], guilty: list[int]) -> Any:
+        """The `ChunkResult` of a chunk; `call` numbers it for the beacon."""
+        self._beacon.call = call
         # Copies: Ray's arrays are read-only views of its store, kernels with explicit signatures refuse those.
         rows = {name: array.copy() for name, array in rows.items()}
         context = {name: v.copy() if hasattr(v, "__array_interface__") else v for name, v in context.items()}
-        return self._evaluate_chunk(self._evaluator, rows, context, guilty, tolerant=self._tolerant)
+        return self._evaluate_chunk(
+            self._evaluator, rows, context, guilty, tolerant=self._tolerant, at_work=self._beacon
+        )
 
 
 def versions() -> dict[str, str]:

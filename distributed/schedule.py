@@ -40,6 +40,8 @@ class Call:
     submitted: float
     since: float | None
     """When it came to the head of its slot's queue, the earliest that it can be running; None while it waits there."""
+    number: int = 0
+    """Of the call; no two have the same."""
 
 
 @dataclass(slots=True)
@@ -154,8 +156,12 @@ class Schedule:
         """The slot's worker is ready, its queue empty."""
         self._queues[slot] = deque()
 
-    def lose_slot(self, slot: str, kind: FailureType, error: str, detail: str = "") -> None:
+    def lose_slot(
+        self, slot: str, kind: FailureType, error: str, detail: str = "", suspects: Sequence[int] = ()
+    ) -> None:
         """The slot's worker is gone. The chunk that it was at has failed; what waited behind it goes elsewhere.
+
+        `suspects` are the rows that it is known to have been at, by their position in the batch.
 
         Raises `GivenUp` where that ends the run.
         """
@@ -168,7 +174,15 @@ class Schedule:
         if head is None:
             self._manager.worker_lost(slot, kind, detail or error)
         elif self._withdraw(head):
-            decision = self._manager.chunk_failed(head.chunk, kind, slot=slot, error=error, traceback=detail)
+            decision = self._manager.chunk_failed(
+                head.chunk,
+                kind,
+                slot=slot,
+                error=error,
+                traceback=detail,
+                suspects=suspects,
+                worker_ended=True,
+            )
             self._follow_failure(head.chunk, decision)
         else:
             self._manager.chunk_dropped(head.chunk, slot)
@@ -217,12 +231,25 @@ class Schedule:
         )
         self._follow_failure(call.chunk, decision)
 
+    def running(self) -> list[Call]:
+        """The call that each busy slot is at."""
+        return [queue[0] for queue in self._queues.values() if queue and queue[0].since is not None]
+
+    def running_on(self, slot: str) -> Call | None:
+        """The call that the slot is at."""
+        queue = self._queues.get(slot)
+        return queue[0] if queue and queue[0].since is not None else None
+
+    def depth(self) -> int:
+        """Chunks that wait for a slot, as planned now."""
+        return len(self._again) + sum(p.pieces if p.planned else p.blocks for p in self._batches.values() if p.blocks)
+
     def overdue(self, now: float) -> list[str]:
         """Slots whose running call is beyond its deadline."""
         return [
-            slot
-            for slot, queue in self._queues.items()
-            if queue and queue[0].since is not None and now - queue[0].since > self.allowance(queue[0].chunk)
+            call.slot
+            for call in self.running()
+            if call.since is not None and now - call.since > self.allowance(call.chunk)
         ]
 
     def allowance(self, chunk: Chunk) -> float:

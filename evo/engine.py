@@ -21,6 +21,8 @@ MAX_QUARANTINED_SHARE = 0.9
 """A run in which more of the individuals than this cannot be evaluated is broken, not unlucky."""
 QUARANTINE_DETAILS = 1000
 """So many quarantined individuals are remembered with their errors; all are counted."""
+METRICS_SECONDS = 10.0
+"""A `generation` event carries the executor's metrics when so long has passed since the last one that did."""
 EVENT_SECONDS = 0.1
 """`generation` events come no closer together than this, so that a fast loop is not spent on telling of itself."""
 
@@ -121,6 +123,7 @@ class Engine:
         self._before = self.progress.seconds
         self._started: float | None = None
         self._last_event = -np.inf
+        self._last_metrics = self._clock()
         self._last_event_evaluations = self.progress.evaluations
         self._cut: StopReason | None = None
 
@@ -289,6 +292,11 @@ class Engine:
         rate = done / (now - self._last_event) if np.isfinite(self._last_event) and now > self._last_event else None
         self._last_event, self._last_event_evaluations = now, progress.evaluations
         self.events.generation = progress.generation
+        more: dict[str, Any] = {}
+        if now - self._last_metrics >= METRICS_SECONDS:
+            self._last_metrics = now
+            report = self.executor.report()
+            more = {"metrics": report["metrics"]} if report else {}
         self.events.emit(
             "generation",
             evaluations=progress.evaluations,
@@ -300,4 +308,5 @@ class Engine:
             workers=self.executor.workers_alive(),
             stall=progress.stall,
             summary=self.optimizer.summary(),
+            **more,
         )

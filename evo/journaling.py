@@ -113,6 +113,9 @@ class JournalingExecutor:
     def workers_alive(self) -> int:
         return self._executor.workers_alive()
 
+    def report(self) -> dict[str, Any]:
+        return self._executor.report()
+
     def close(self) -> None:
         self._known.clear()
         self._waits.clear()

@@ -264,7 +264,13 @@ class _Session:
         if notice is not None:
             events.emit("alert", message=notice)
         self.parts.optimizer.warm_up()
-        executor.start(self.parts.optimizer.evaluator(), lambda kind, fields: events.emit(kind, **fields))
+
+        def hear(kind: str, fields: dict[str, Any]) -> None:
+            if kind == "executor" and fields.get("state") == "head_lost" and saver is not None and engine.consistent:
+                saver.save_now()  # first of all: Ray may end this process, and nobody can catch that
+            events.emit(kind, **fields)
+
+        executor.start(self.parts.optimizer.evaluator(), hear)
         return engine.run()
 
     def _event_log(self, folder: RunFolder) -> EventLog:
@@ -381,7 +387,7 @@ class _Session:
             saver.save_last(None if reason in ("interrupted", "failed") else reason)
             saver.close()
         result = self._result(engine, reason)
-        content = result.to_mapping()
+        content = {**result.to_mapping(), **engine.executor.report()}
         if error is not None:
             content["error"] = str(error)
         if folder is not None:

@@ -458,10 +458,10 @@ def test_late_doubles_change_nothing() -> None:
 
 
 def test_blame_for_a_poisonous_chunk_is_taken_back() -> None:
-    manager, clock, told = manager_with(1, breaker_failures=2, evaluation_timeout=5.0)
+    manager, clock, told = manager_with(1, breaker_failures=1, evaluation_timeout=5.0)
     manager.batch_started(0, 100, block=4)
     block, probe = chunk_of(0, 1, 2, 3), chunk_of(2, probe=True)
-    for chunk in (block, block, probe):
+    for chunk in (block, probe):
         clock.now += 60.0
         restart(manager, "s0")
         fail(manager, chunk, TIMEOUT, "s0", suspects=[2])

@@ -132,6 +132,9 @@ class RayThatIsLost:
     def workers_alive(self) -> int:
         return 2
 
+    def report(self) -> dict[str, Any]:
+        return {}
+
     def close(self) -> None:
         pass
 
