@@ -283,7 +283,8 @@ class RayExecutor:
                 came += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
             for reference in came:
                 if reference in starting:
-                    self._started(starting[reference])
+                    if starting[reference].starting is reference:  # not one of a node that was lost a moment ago
+                        self._started(starting[reference])
                 elif reference in self._calls:  # not one of a slot that was lost a moment ago
                     self._replied(reference)
             self._end_overdue(slots)

@@ -63,6 +63,12 @@ def executor(event: Event) -> str:
     if state == "lost" and event.get("worker") is not None:
         return f"{where} worker {event['worker']} is lost, {plural(workers, 'worker')} left"
     error = f": {_last_line(event['error'])}" if event.get("error") else ""
+    if state == "head_lost":
+        return f"the head of the {where} cluster is lost, the run is saved{error}"
+    if state == "waiting":
+        return f"waiting for a node of the {where} cluster{error}"
+    if state == "rejoined":
+        return f"{where} cluster is there again, {plural(workers, 'worker')} starting"
     return f"{where} is {state}{error}"
 
 
@@ -77,14 +83,15 @@ def trouble(event: Event) -> str | None:
     if kind == "alert":
         return str(event.get("message", ""))
     if kind == "executor":
-        return executor(event) if event.get("state") == "lost" else None
+        return executor(event) if event.get("state") in ("lost", "head_lost", "waiting") else None
     error = _last_line(event.get("error") or event.get("message") or event.get("reason") or "")
     if kind == "quarantined":
         return f"generation {event['generation']}, row {event.get('row')} is set aside: {error}"
     if kind == "failure":
         return f"{event.get('kind', 'failure')}: {error}"
     if kind == "breaker":
-        return f"breaker of {event.get('name', event.get('worker', '?'))} is {event.get('state', '?')}"
-    if kind == "node":
-        return f"node {event.get('name', event.get('node', '?'))}: {event.get('state', error)}"
+        return f"breaker of {event.get('of', '')} {str(event.get('id', '?'))[:12]} is {event.get('state', '?')}"
+    if kind == "node" and event.get("status") != "alive":
+        why = f": {error}" if error else ""
+        return f"node {event.get('address') or str(event.get('id', '?'))[:12]} is {event.get('status', '?')}{why}"
     return None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import json
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -161,6 +164,63 @@ def test_a_row_that_hangs_is_quarantined_after_the_users_timeout() -> None:
         outcome = executor.collect(never)
         assert_same(outcome.arrays, expected(each, bad=(6,)))
         assert [(f.row, f.kind) for f in outcome.failures] == [(6, "task_timeout")]
+        report = json.loads(json.dumps(executor.report()))
+        assert report["metrics"]["failures"]["task_timeout"] >= 2
+        assert report["metrics"]["actor_failures/worker_cumulative"] >= 2
+        assert report["metrics"]["rows_done"] >= 31
+        assert [worker["id"] for worker in report["workers"]] == ["worker-0", "worker-1"]
+        assert [node["status"] for node in report["nodes"]] == ["alive"]
+        assert abs(report["nodes"][0]["since"] - time.time()) < 600  # Unix time
+    finally:
+        executor.close()
+
+
+def test_a_row_that_hangs_is_known_at_once_and_costs_its_chunk_no_deadline() -> None:
+    config = FaultToleranceConfig(evaluation_timeout=0.5, deadline_floor=300.0, retry_delay=0.1, max_quarantined=1.0)
+    executor, told = RayExecutor(2, config=config), Told()
+    executor.start(ModalEvaluator(1), told)
+    try:
+        each = batch(16, mode="hangs", bad=[6])
+        executor.submit(each)
+        outcome = executor.collect(never)
+        assert_same(outcome.arrays, expected(each, bad=(6,), block=1))
+        assert [(f.row, f.kind) for f in outcome.failures] == [(6, "task_timeout")]
+        assert all(fields["suspects"] in ((6,), ()) for kind, fields in told if kind == "failure")
+        assert (6,) in [fields["suspects"] for kind, fields in told if kind == "failure"]
+    finally:
+        executor.close()
+
+
+def test_a_worker_that_hangs_before_any_cost_is_known_is_replaced_when_it_has_long_done_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ray_executor, "_UNMEASURED_IDLE_SECONDS", 2.0)
+    executor = RayExecutor(1, config=CONFIG)
+    executor.start(ModalEvaluator(), Told())
+    try:
+        each = batch(4, mode="hangs_once", bad=[2], mark=str(tmp_path / "mark"))
+        executor.submit(each)
+        assert_same(executor.collect(never).arrays, expected(each))
+    finally:
+        executor.close()
+
+
+def test_a_worker_that_the_kernel_ends_for_want_of_memory_has_its_chunk_halved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kills = itertools.count()
+    executor, told = RayExecutor(2, config=CONFIG), Told()
+    executor.start(ModalEvaluator(), told)
+    try:
+        executor.submit(batch(16))
+        executor.collect(never)  # from now on chunks have several blocks
+        monkeypatch.setattr(ray_executor.out_of_memory, "kills", lambda: next(kills))
+        executor._kills = -1
+        each = batch(64, 1, mode="ends_process_once", bad=[2], mark=str(tmp_path / "mark"))
+        executor.submit(each)
+        assert_same(executor.collect(never).arrays, expected(each))
+        assert [f["kind"] for kind, f in told if kind == "failure"] == ["out_of_memory"]
+        assert [f["reason"] for kind, f in told if kind == "retry"] == ["out of memory: halved"]
     finally:
         executor.close()
 

@@ -12,7 +12,9 @@ from click.testing import CliRunner
 
 import evo
 from evo.cli.group import main
-from evo.errors import RunFailedError, SettingsError
+from evo.distributed.executor import ignore
+from evo.distributed.in_process import InProcessExecutor
+from evo.errors import ExecutorError, RunFailedError, SettingsError
 from evo.run import _tolerance
 from evo.settings import settings_from_mapping
 
@@ -95,3 +97,55 @@ def test_a_wrong_setting_on_the_command_line_is_named(text: str, complaint: str,
     found = CliRunner().invoke(main, ["run", "nothing.yaml", "--fault-tolerance", text])
     assert found.exit_code == 2
     assert complaint in " ".join(found.output.split())
+
+
+class LosesItsHead(InProcessExecutor):
+    """In the third generation."""
+
+    def start(self, evaluator: Any, listener: Any, delivered: Any = ignore) -> None:
+        self.listener, self.left = listener, 3
+        super().start(evaluator, listener, delivered)
+
+    def collect(self, should_stop: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            self.listener("executor", {"name": "ray", "state": "head_lost", "workers": 0, "error": "refused"})
+            raise ExecutorError("the head of the Ray cluster is lost: refused")
+        return super().collect(should_stop)
+
+    def report(self) -> dict[str, Any]:
+        return {"metrics": {"tasks_done": 2}, "workers": [], "nodes": []}
+
+
+def test_when_the_head_is_lost_the_run_is_saved_before_anything_else_and_the_result_has_the_metrics(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("evo.distributed.make_executor", lambda *settings, **options: LosesItsHead())
+    output = tmp_path / "run"
+    with pytest.raises(RunFailedError, match="the head of the Ray cluster is lost"):
+        evo.minimize(
+            lambda x: float(x.sum()),
+            SPACE,
+            stop=evo.Stop(generations=9),
+            output=output,
+            checkpoint={"interval": 1000, "seconds": 1000},
+        )
+    events = [json.loads(line) for line in (output / "events.jsonl").read_text().splitlines()]
+    told = [(e["event"], e["generation"]) for e in events if e["event"] == "checkpoint" or "head_lost" in e.values()]
+    assert told[:3] == [("checkpoint", 0), ("checkpoint", 2), ("executor", 2)]
+    result = json.loads((output / "result.json").read_text())
+    assert result["stop_reason"] == "failed"
+    assert result["metrics"] == {"tasks_done": 2}
+    assert result["workers"] == result["nodes"] == []
+
+
+def test_generation_events_carry_the_metrics_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reports(InProcessExecutor):
+        def report(self) -> dict[str, Any]:
+            return {"metrics": {"tasks_done": 2}}
+
+    monkeypatch.setattr("evo.distributed.make_executor", lambda *settings, **options: Reports())
+    monkeypatch.setattr("evo.engine.METRICS_SECONDS", 0.0)
+    events: list[dict[str, Any]] = []
+    evo.minimize(lambda x: float(x.sum()), SPACE, stop=evo.Stop(generations=3), observers=[events.append])
+    assert [e["metrics"] for e in events if e["event"] == "generation"][-1] == {"tasks_done": 2}
