@@ -16,6 +16,8 @@ from numba.extending import overload
 from .compilation import OPTIONS, entry
 from .kernels_memory import at, pointer_to
 
+INLINED: Any = {**OPTIONS, "forceinline": True}
+
 
 class NearestPoints(NamedTuple):
     """Coordinates, ``(2 n,)`` float64 x and y by turns; a distance is rounded to the nearest integer."""
@@ -40,7 +42,7 @@ def distance(metric: Any, n: Any, a: Any, b: Any) -> Any:
     raise NotImplementedError("for kernels only")
 
 
-@overload(distance, inline="never", jit_options={**OPTIONS, "forceinline": True})
+@overload(distance, inline="never", jit_options=INLINED)
 def _distance(metric: Any, n: Any, a: Any, b: Any) -> Any:
     if isinstance(metric, types.CPointer):
 
@@ -82,7 +84,7 @@ def pointers(metric: Any) -> Any:
     raise NotImplementedError("for kernels only")
 
 
-@overload(pointers, inline="never", jit_options={**OPTIONS, "forceinline": True})
+@overload(pointers, inline="never", jit_options=INLINED)
 def _pointers(metric: Any) -> Any:
     if isinstance(metric, types.Array):
 

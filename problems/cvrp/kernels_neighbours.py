@@ -50,8 +50,8 @@ def nearest_by_grid(xy: Any, nearest: Any) -> None:
     width, height = x_most - x_least, y_most - y_least
     side = max(np.sqrt(width * height * CUSTOMERS_PER_CELL / n), max(width, height) * CUSTOMERS_PER_CELL / n)
     side = max(side, 1e-300)
-    columns = np.int64(width / side) + 1
-    lines = np.int64(height / side) + 1
+    columns: Any = np.int64(width / side) + 1
+    lines: Any = np.int64(height / side) + 1
     # Customers sorted by cell, within a cell by number.
     begins = np.zeros(columns * lines + 1, np.int64)
     cells = np.zeros(n, np.int64)

@@ -68,7 +68,7 @@ def impose_route(
     Returns how many customers were listed in `removed`, to be inserted; -1 where no such customer was found.
     `tally` is ``(R,)`` int32, all zero.
     """
-    chosen = -1
+    chosen: Any = -1
     for _ in range(ATTEMPTS):
         u = np.int64(customers[random_below(random, count)])
         if stands_differently(s, u, tour, offsets, places, routes):

@@ -215,7 +215,7 @@ def load_solution(s: Any, tour: Any, offsets: Any) -> None:
         put(s.load, start, 0)
         put(s.edge, start, at(s.edge, start) * 0)
         put(s.node, end * NODE_RECORD + NEXT, end)
-        last = start
+        last: Any = start
         for i in range(offsets[r], offsets[r + 1]):
             customer = np.int64(tour[i])
             link(s, last, customer)
@@ -230,7 +230,7 @@ def load_best(s: Any, tour: Any, offsets: Any) -> None:
     """Take the best solution over; any route may differ from the one under search."""
     for r in range(s.routes):
         put(s.best_first, r, 0)
-        after = 0
+        after: Any = 0
         for i in range(offsets[r + 1] - 1, offsets[r] - 1, -1):
             customer = np.int64(tour[i])
             put(s.best_next, customer, after)
@@ -553,7 +553,7 @@ def solution_distance(metric: Any, n: Any, tour: Any, offsets: Any) -> Any:
     p = pointers(metric)
     total = 0.0
     for r in range(len(offsets) - 1):
-        last = 0
+        last: Any = 0
         for i in range(offsets[r], offsets[r + 1]):
             node = np.int64(tour[i])
             total += distance(p, n, last, node)

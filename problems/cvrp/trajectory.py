@@ -75,7 +75,7 @@ class TrajectoryEpoch:
         for name in ("tour", "best_tour"):
             found[name] = data.number[found[name]]
         for i in np.flatnonzero(found["offsets"][:, -1] == 0):
-            self._begin(found, i)
+            self._begin(found, int(i))
         statistics = np.zeros((len(found["tour"]), STATISTICS), np.int64)
         run_trajectories(
             np.array(rows["row"], np.int64),
