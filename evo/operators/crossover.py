@@ -62,3 +62,48 @@ def _order_child(keep: np.ndarray, fill: np.ndarray, start: np.ndarray, end: np.
     child = np.empty_like(keep)
     np.put_along_axis(child, places, genes, axis=1)
     return child
+
+
+def n_point(
+    first: np.ndarray, second: np.ndarray, rng: np.random.Generator, *, points: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One-, two-, … point crossover: the parents' genes in turn, changing at `points` distinct random places.
+
+    Source: De Jong and Spears (1992), DOI 10.1007/BF01530777. With fewer places than `points`, at all of them.
+    """
+    pairs, size = first.shape
+    inner = max(size - 1, 0)
+    points = min(points, inner)
+    cuts = np.argsort(rng.random((pairs, inner)), axis=1)[:, :points] + 1
+    marks = np.zeros((pairs, size + 1), dtype=np.int64)
+    np.put_along_axis(marks, cuts, 1, axis=1)
+    swap = np.cumsum(marks[:, :size], axis=1) % 2 == 1
+    return np.where(swap, second, first), np.where(swap, first, second)
+
+
+def blend(
+    first: np.ndarray,
+    second: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    alpha: float = 0.5,
+) -> tuple[np.ndarray, np.ndarray]:
+    """BLX-alpha: each gene uniform in the parents' interval widened by alpha of itself on both sides, then clipped.
+
+    Source: Eshelman and Schaffer (1993), DOI 10.1016/B978-0-08-094832-4.50018-0.
+    """
+    low, width = np.minimum(first, second), np.abs(second - first)
+    u = rng.random((2, *first.shape)) * (1.0 + 2.0 * alpha) - alpha
+    one, two = np.clip(low + u * width, lower, upper)
+    return one, two
+
+
+def arithmetic(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Whole arithmetic crossover: both children on the line between the parents, at a random place and its mirror.
+
+    Source: Michalewicz (1996), DOI 10.1007/978-3-662-03315-9, section 6.4.
+    """
+    share = rng.random((len(first), 1))
+    return first + share * (second - first), second + share * (first - second)

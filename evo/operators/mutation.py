@@ -59,3 +59,57 @@ def inversion(genomes: np.ndarray, rng: np.random.Generator, *, probability: flo
     chosen = rng.random((count, 1)) < probability
     source = np.where(chosen & (at >= start) & (at <= end), start + end - at, at)
     return np.take_along_axis(genomes, source, axis=1)
+
+
+def gaussian(
+    genomes: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    probability: float,
+    deviation: float = 0.1,
+) -> np.ndarray:
+    """Add normal noise to each gene with `probability`, `deviation` as a share of its bounds' width; then clip."""
+    chosen = rng.random(genomes.shape) < probability
+    step = rng.standard_normal(genomes.shape) * (deviation * (upper - lower))
+    return np.clip(np.where(chosen, genomes + step, genomes), lower, upper)
+
+
+def swap(genomes: np.ndarray, rng: np.random.Generator, *, probability: float) -> np.ndarray:
+    """Exchange two random genes of each permutation with `probability`."""
+    child = genomes.copy()
+    rows = np.flatnonzero(rng.random(len(genomes)) < probability)
+    one, two = _two_places(len(rows), genomes.shape[1], rng)
+    child[rows, one], child[rows, two] = genomes[rows, two], genomes[rows, one]
+    return child
+
+
+def insertion(genomes: np.ndarray, rng: np.random.Generator, *, probability: float) -> np.ndarray:
+    """Move a random gene of each permutation to another place with `probability`; those between close up."""
+    count, size = genomes.shape
+    chosen = rng.random((count, 1)) < probability
+    source, target = (place[:, None] for place in _two_places(count, size, rng))
+    at = np.arange(size)
+    forward = (at >= source) & (at < target)
+    backward = (at <= source) & (at > target)
+    shifted = np.where(at == target, source, at + forward - backward)
+    return np.take_along_axis(genomes, np.where(chosen, shifted, at), axis=1)
+
+
+def scramble(genomes: np.ndarray, rng: np.random.Generator, *, probability: float) -> np.ndarray:
+    """Shuffle a random segment of each permutation with `probability`."""
+    count, size = genomes.shape
+    chosen = rng.random((count, 1)) < probability
+    cuts = np.sort(rng.integers(0, size, size=(count, 2)), axis=1)
+    at = np.arange(size)
+    inside = chosen & (at >= cuts[:, :1]) & (at <= cuts[:, 1:])
+    # Sorted by these keys the segment's genes change places among themselves; all others stay where they are.
+    keys = np.where(inside, cuts[:, :1] + rng.random((count, size)) * (cuts[:, 1:] - cuts[:, :1] + 1), at)
+    return np.take_along_axis(genomes, np.argsort(keys, axis=1, kind="stable"), axis=1)
+
+
+def _two_places(count: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Two different places for each of `count` genomes (equal where there is but one)."""
+    one = rng.integers(0, size, size=count)
+    return one, (one + rng.integers(1, max(size, 2), size=count)) % size

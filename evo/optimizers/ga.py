@@ -1,4 +1,4 @@
-"""A generational genetic algorithm for every space: tournament, crossover, mutation, elitism."""
+"""Genetic algorithms for every space, generational and steady-state: selection, crossover, mutation, survival."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.errors import CheckpointError, SettingsError
-from evo.evaluation import ProblemEvaluator
-from evo.operators import crossover, mutation, selection
-from evo.optimizers.base import Best, Candidates, Optimizer, Results
+from evo.operators import selection
+from evo.operators.named import CROSSOVERS, MUTATIONS, default_name, operator
+from evo.optimizers import checks
+from evo.optimizers.base import Best
+from evo.optimizers.generational import Generational, Told, array_of
 from evo.population import Population
 from evo.rng import Purpose, stream
 from evo.spaces import Binary, Integer, Permutation, Real
 
 if TYPE_CHECKING:
-    from evo.distributed.executor import Evaluator
     from evo.problem import Problem
 
+SELECTIONS = ("tournament", "roulette", "rank", "sus", "truncation")
+SURVIVALS = ("generational", "steady-state")
 
-class GeneticAlgorithm(Optimizer):
+
+class GeneticAlgorithm(Generational):
     """Holland's scheme as used today (Eiben and Smith 2015, DOI 10.1007/978-3-662-44874-8, chapter 5).
 
     Real: SBX and polynomial mutation. Integer: uniform crossover, reset or creep. Binary: uniform crossover, bit flips.
@@ -31,16 +34,33 @@ class GeneticAlgorithm(Optimizer):
     population
         Individuals, >= 2.
     elitism
-        Best individuals that survive unchanged, 0 <= elitism < population.
+        Best individuals that survive unchanged, 0 <= elitism < population; without a meaning in a steady state.
     tournament
         Individuals a tournament is held among, >= 1.
     crossover
         Probability that a pair of parents is crossed, in [0, 1].
     mutation
         Probability per gene (per individual for permutations), in [0, 1]; None: 1 / genes (0.5 for permutations).
+    selection
+        How parents are chosen: ``tournament``; ``roulette``, in proportion to fitness; ``rank``, by linear ranking;
+        ``sus``, stochastic universal sampling by linear ranking; ``truncation``, from the best half.
+    crossover_operator
+        For reals ``sbx``, ``blend``, ``arithmetic``; for reals, integers and bits ``uniform``, ``one-point``,
+        ``two-point``; for permutations ``order``, ``pmx``, ``cycle``, ``erx``; or ``module:function``, see
+        `evo.operators.named`. None: the space's default, above.
+    mutation_operator
+        For reals ``polynomial``, ``gaussian``; for integers ``integer-step``; for bits ``bit-flip``; for permutations
+        ``inversion``, ``swap``, ``insertion``, ``scramble``; or ``module:function``. None: the space's default.
+    survival
+        ``generational``: the offspring replace all but the elite. ``steady-state``: the best of parents and offspring
+        together survive (Whitley 1989, "The GENITOR algorithm and selection pressure", ICGA 3, 116-121).
+    offspring
+        Children per generation, >= 1; None: as many as `population`. 1 or 2 in a steady state is GENITOR's; as many as
+        there are workers keeps those busy. A generational algorithm needs at least `population` - `elitism`.
     """
 
     name = "ga"
+    spaces = (Real, Integer, Binary, Permutation)
 
     def __init__(
         self,
@@ -52,26 +72,31 @@ class GeneticAlgorithm(Optimizer):
         tournament: int = 2,
         crossover: float = 0.9,
         mutation: float | None = None,
+        selection: str = "tournament",
+        crossover_operator: str | None = None,
+        mutation_operator: str | None = None,
+        survival: str = "generational",
+        offspring: int | None = None,
     ) -> None:
-        _check_whole("population", population, 2)
-        _check_whole("elitism", elitism, 0, population - 1)
-        _check_whole("tournament", tournament, 1)
-        _check_share("crossover", crossover)
-        self.problem = problem
-        self.space = problem.space
-        if not isinstance(self.space, (Real, Integer, Binary, Permutation)):
-            raise SettingsError(f"optimizer.type: ga does not know the space {type(self.space).__name__}")
+        super().__init__(problem, seed)
+        self.size = checks.whole("population", population, 2)
+        self.elitism = checks.whole("elitism", elitism, 0, population - 1)
+        self.tournament = checks.whole("tournament", tournament, 1)
+        self.crossover = checks.share("crossover", crossover)
         if mutation is None:
             mutation = 0.5 if isinstance(self.space, Permutation) else 1.0 / self.space.size
-        _check_share("mutation", mutation)
-        self.seed = seed
-        self.size = population
-        self.elitism = elitism
-        self.tournament = tournament
-        self.crossover = crossover
-        self.mutation = mutation
-        self.asked = 0
-        self.told = 0
+        self.mutation = checks.share("mutation", mutation)
+        self.selection = checks.choice("selection", selection, SELECTIONS)
+        self.operators = (
+            default_name(CROSSOVERS, self.space) if crossover_operator is None else crossover_operator,
+            default_name(MUTATIONS, self.space) if mutation_operator is None else mutation_operator,
+        )
+        self._cross = operator("crossover_operator", self.operators[0], CROSSOVERS, self.space)
+        self._mutate = operator("mutation_operator", self.operators[1], MUTATIONS, self.space)
+        self.steady = checks.choice("survival", survival, SURVIVALS) == "steady-state"
+        self.keeps_best = self.steady or elitism > 0
+        least = 1 if self.steady else population - elitism
+        self.offspring = population if offspring is None else checks.whole("offspring", offspring, least)
         self.population: Population | None = None
         """Sorted from best to worst."""
 
@@ -82,74 +107,52 @@ class GeneticAlgorithm(Optimizer):
             "tournament": self.tournament,
             "crossover": self.crossover,
             "mutation": self.mutation,
+            "selection": self.selection,
+            "crossover_operator": self.operators[0],
+            "mutation_operator": self.operators[1],
+            "survival": "steady-state" if self.steady else "generational",
+            "offspring": self.offspring,
         }
 
-    def evaluator(self) -> Evaluator:
-        return ProblemEvaluator(self.problem)
-
-    def ask(self, remaining: int | None) -> Candidates:
-        count = self.size if remaining is None else min(self.size, remaining)
+    def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
+        count = self.size if self.population is None else self.offspring
+        count = count if remaining is None else min(count, remaining)
         if self.population is None:
-            genomes = self.space.sample(count, stream(self.seed, self.asked, Purpose.SAMPLING))
-        else:
-            genomes = self._offspring(self.population, count)
-        context = {"seed": self.seed, "generation": self.asked}
-        self.asked += 1
-        return Candidates({"genome": genomes}, context)
+            return {"genome": self.space.sample(count, stream(self.seed, self.asked, Purpose.SAMPLING))}
+        return {"genome": self._children(self.population, count)}
 
-    def _offspring(self, parents: Population, count: int) -> np.ndarray:
+    def _children(self, parents: Population, count: int) -> np.ndarray:
         pairs = (count + 1) // 2
         rng = stream(self.seed, self.asked, Purpose.SELECTION)
-        chosen = selection.tournament(parents.size, 2 * pairs, rng, size=self.tournament)
+        chosen = self._parents(parents, 2 * pairs, rng)
         crossed = rng.random(pairs) < self.crossover
         genomes = parents["genome"][chosen]
         first, second = genomes[:pairs], genomes[pairs:]
-        one, two = self._crossed(first, second, stream(self.seed, self.asked, Purpose.CROSSOVER))
+        one, two = self._cross(first, second, self.space, stream(self.seed, self.asked, Purpose.CROSSOVER))
         keep = ~crossed
         one[keep], two[keep] = first[keep], second[keep]
         children = np.concatenate((one, two))[:count]
-        return self._mutated(children, stream(self.seed, self.asked, Purpose.MUTATION))
+        mutated = self._mutate(children, self.space, stream(self.seed, self.asked, Purpose.MUTATION), self.mutation)
+        return np.asarray(mutated)
 
-    def _crossed(
-        self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        space = self.space
-        if isinstance(space, Real):
-            return crossover.simulated_binary(first, second, space.lower, space.upper, rng)
-        if isinstance(space, Permutation):
-            return crossover.order(first, second, rng)
-        return crossover.uniform(first, second, rng)
+    def _parents(self, parents: Population, count: int, rng: np.random.Generator) -> np.ndarray:
+        if self.selection == "tournament":
+            return selection.tournament(parents.size, count, rng, size=self.tournament)
+        if self.selection == "truncation":
+            return selection.truncation(parents.size, count, rng)
+        if self.selection == "roulette":
+            return selection.roulette(selection.proportional(parents["objective"], parents["violation"]), count, rng)
+        chances = selection.linear_ranking(parents.size)
+        spin = selection.stochastic_universal if self.selection == "sus" else selection.roulette
+        return spin(chances, count, rng)
 
-    def _mutated(self, genomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        space, probability = self.space, self.mutation
-        if isinstance(space, Real):
-            return mutation.polynomial(genomes, space.lower, space.upper, rng, probability=probability)
-        if isinstance(space, Integer):
-            return mutation.integer_step(genomes, space.lower, space.upper, rng, probability=probability)
-        if isinstance(space, Permutation):
-            return mutation.inversion(genomes, rng, probability=probability)
-        return mutation.bit_flip(genomes, rng, probability=probability)
-
-    def tell(self, candidates: Candidates, results: Results) -> None:
-        found = results.arrays
-        offspring = Population(
-            genome=found.get("genome", candidates.rows["genome"]),
-            objective=found["objective"],
-            violation=found["violation"],
-        )
-        pool = offspring
+    def _tell(self, told: Told) -> None:
+        pool = Population(genome=told.genome, objective=told.objective, violation=told.violation)
         if self.population is not None:
+            survivors = self.population if self.steady else self.population.take(slice(0, self.elitism))
             # Offspring first: among equals the young win, so that a plateau is crossed rather than sat on.
-            pool = offspring.joined(self.population.take(slice(0, self.elitism)))
+            pool = pool.joined(survivors)
         self.population = pool.take(pool.ranked()[: self.size])
-        self.told += 1
-
-    @property
-    def best(self) -> Best | None:
-        if self.population is None or not np.isfinite(self.population["objective"][0]):
-            return None
-        top = self.population
-        return Best(float(top["objective"][0]), float(top["violation"][0]), {"genome": top["genome"][0]})
 
     def summary(self) -> dict[str, float]:
         if self.population is None:
@@ -158,32 +161,23 @@ class GeneticAlgorithm(Optimizer):
         sign = -1.0 if self.problem.maximize else 1.0
         return {"mean": sign * float(usable.mean())} if len(usable) else {}
 
-    def state(self) -> dict[str, Any]:
-        population = None if self.population is None else dict(self.population)
-        return {"asked": self.asked, "told": self.told, "population": population}
+    @property
+    def best(self) -> Best | None:
+        if not self.keeps_best:
+            return self.record
+        if self.population is None or not np.isfinite(self.population["objective"][0]):
+            return None
+        top = self.population
+        return Best(float(top["objective"][0]), float(top["violation"][0]), {"genome": top["genome"][0]})
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        try:
-            fields = state["population"]
-            self.asked, self.told = int(state["asked"]), int(state["told"])
-            self.population = None if fields is None else Population(**fields)
-            if self.population is not None:
-                genomes = self.population["genome"]
-                if genomes.shape[1:] != (self.space.size,) or genomes.dtype != self.space.dtype:
-                    raise CheckpointError(
-                        f"optimizer.state.population.genome: expected {self.space.size} genes of {self.space.dtype}, "
-                        f"found shape {genomes.shape} of {genomes.dtype}"
-                    )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"optimizer.state: expected the state of a ga, found {error}") from error
+    def _state(self) -> dict[str, Any]:
+        return {"population": None if self.population is None else dict(self.population)}
 
-
-def _check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
-        limits = f"at least {least}" if most is None else f"{least} to {most}"
-        raise SettingsError(f"optimizer.{name}: expected a whole number, {limits}, found {value!r}")
-
-
-def _check_share(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 1.0:
-        raise SettingsError(f"optimizer.{name}: expected a number from 0 to 1, found {value!r}")
+    def _load(self, state: Mapping[str, Any]) -> None:
+        fields = state["population"]
+        if fields is None:
+            self.population = None
+            return
+        genome = array_of(fields, "genome", (None, self.space.size), self.space.dtype)
+        numbers = {name: array_of(fields, name, (len(genome),)) for name in ("objective", "violation")}
+        self.population = Population(genome=genome, **numbers)
