@@ -22,13 +22,45 @@ from evo.checkpoints.journal import read_journal, segments
 
 MODULE = '''
 import os, time
+import numpy as np
 import evo
-from evo.optimizers.ga import GeneticAlgorithm
+from evo.evaluation import ProblemEvaluator
+from evo.optimizers.base import Best, Candidates, Optimizer
+from evo.rng import Purpose, stream
 
-class Ahead(GeneticAlgorithm):
-    """Asks two generations before it knows the results."""
+class Ahead(Optimizer):
+    """Samples around the best, and asks two generations before it knows the results."""
     name = "ahead"
     lookahead = 2
+    def __init__(self, problem, seed, population=10, elitism=2):
+        self.problem, self.seed, self.size, self.elitism = problem, seed, population, elitism
+        self.asked, self._best = 0, None
+    def evaluator(self):
+        return ProblemEvaluator(self.problem)
+    def parameters(self):
+        return {"population": self.size, "elitism": self.elitism}
+    def ask(self, remaining):
+        rng, space = stream(self.seed, self.asked, Purpose.SAMPLING), self.problem.space
+        genomes = space.sample(self.size, rng)
+        if self._best is not None:
+            genomes = np.clip(self._best.arrays["genome"] + 0.1 * genomes, -5, 5)
+        context = {"seed": self.seed, "generation": self.asked}
+        self.asked += 1
+        return Candidates({"genome": genomes}, context)
+    def tell(self, candidates, results):
+        for genome, objective in zip(candidates.rows["genome"], results.arrays["objective"]):
+            found = Best(float(objective), 0.0, {"genome": genome.copy()})
+            if found.better_than(self._best):
+                self._best = found
+    @property
+    def best(self):
+        return self._best
+    def state(self):
+        best = self._best
+        return {"asked": self.asked, "best": best and [best.objective, best.arrays["genome"]]}
+    def load_state(self, state):
+        self.asked, best = state["asked"], state["best"]
+        self._best = best and Best(best[0], 0.0, {"genome": best[1]})
 
 class Dear(evo.Problem):
     space = evo.Real(-5, 5, shape=4)
