@@ -127,7 +127,8 @@ def alerts(metrics: Metrics) -> dict[str, str]:
 class PrometheusExport:
     """The numbers of a snapshot as gauges of ``ray.util.metrics``; to be made where Ray is connected.
 
-    Ray serves them at ``http://NodeManagerAddress:MetricsExportPort/metrics`` as ``ray_evo_…``.
+    Ray serves them at ``http://NodeManagerAddress:MetricsExportPort/metrics`` as ``ray_evo_…``, where it is
+    installed as ``ray[default]``.
     """
 
     def __init__(self) -> None:

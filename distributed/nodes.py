@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import ray_worker, shipping
@@ -19,6 +19,7 @@ from .node_monitor import NodeMonitor, Report, Watched
 
 LOOK_SECONDS = 2.0
 """Between two reports of a node: ten missed ones are far from `heartbeat_timeout`."""
+_STALE_SECONDS = 3 * LOOK_SECONDS
 _TICK_SECONDS = 0.25
 _STOPPED_REPORTS = 3
 """A worker that was found stopped so often in a row is as good as dead."""
@@ -55,8 +56,8 @@ class _Known:
     next: float = 0.0
     """When to ask again, or to start a monitor again."""
     report: Report = field(default_factory=Report)
-    at: float = 0.0
-    """When the report came."""
+    places: dict[str, tuple[Position | None, float]] = field(default_factory=dict)
+    """Where each slot's worker was, and when that was learned."""
 
 
 class Nodes:
@@ -235,7 +236,8 @@ class Nodes:
         known.monitor = known.starting = known.asked = None
 
     def _take(self, node: str, known: _Known, report: Report, now: float, changes: Changes) -> None:
-        known.report, known.at = report, now
+        known.report = report
+        known.places = {slot: (sign.position, now) for slot, sign in report.workers.items()}
         for slot, sign in report.workers.items():
             if sign.alive and not sign.stopped:
                 self._strange.pop(slot, None)
@@ -250,23 +252,25 @@ class Nodes:
 
     # ---- what is asked about a worker
 
-    def idle_seconds(self, node: str, slot: str, now: float) -> float:
+    def idle_seconds(self, node: str, slot: str) -> float:
         """For how long the worker has used no processor time, as far as is known."""
         known = self._known.get(node)
         sign = None if known is None else known.report.workers.get(slot)
         return 0.0 if sign is None or known is None else sign.idle
 
     def position(self, node: str, slot: str, now: float) -> Position | None:
-        """Where a worker on another machine was when its monitor last looked; the time since then is added."""
-        known = self._known.get(node)
-        sign = None if known is None else known.report.workers.get(slot)
-        if sign is None or known is None or sign.position is None:
-            return None
-        place = sign.position
-        return Position(place.call, place.first, place.count, place.seconds + now - known.at)
+        """Where a worker on another machine was when its monitor last looked; the time since then is added.
 
-    def last_words(self, node: str, slot: str, watched: Watched) -> tuple[Position | None, bool]:
-        """Where a worker was that was just lost elsewhere, and whether the kernel ended one there for want of memory.
+        None: not known, or the monitor has been silent since.
+        """
+        known = self._known.get(node)
+        place, at = (None, 0.0) if known is None else known.places.get(slot, (None, 0.0))
+        if place is None or now - at > _STALE_SECONDS:
+            return None
+        return replace(place, seconds=place.seconds + now - at)
+
+    def last_words(self, node: str, slot: str, watched: Watched, now: float) -> tuple[Position | None, bool]:
+        """Where a worker on another machine is, or was when it was lost, and whether the kernel ended one for memory.
 
         Waits for the node's monitor, 0.3 s at most.
         """
@@ -278,4 +282,5 @@ class Nodes:
             report = self._ray.get(known.monitor.look.remote({slot: watched}), timeout=_LAST_WORDS_SECONDS)
         except self._ray.exceptions.RayError:  # the node is gone too
             return None, False
+        known.places[slot] = report.workers[slot].position, now
         return report.workers[slot].position, report.out_of_memory > before

@@ -155,7 +155,10 @@ class RayExecutor:
         laggards = self._first_ready is not None and now - self._first_ready > _LAGGARD_SECONDS
         if alive and (alive == slots.seated() or laggards):
             self._announced = True
-            self._listener("executor", {"name": self.name, "state": "ready", "workers": alive})
+            registry = self.report()
+            del registry["metrics"]
+            about = {"registry": registry, "metrics_at": self._metrics_at()}
+            self._listener("executor", {"name": self.name, "state": "ready", "workers": alive, **about})
         return self._announced
 
     def _make_slots(self) -> None:
@@ -170,13 +173,18 @@ class RayExecutor:
             ray, self._manager, self._slots.room, head=self._cluster.head(), local=self._cluster.private
         )
         self._nodes.start()
-        self._publish = PrometheusExport()
+        self._publish = PrometheusExport() if self._metrics_at() else None
         for slot in self._slots.by_id.values():
             if slot.node:
                 self._seat(slot)
         if self._workers is not None and self._slots.seated() < self._workers:
             message = f"the cluster has room for {self._slots.seated()} of {self._workers} workers now"
             self._listener("alert", {"alert": "room", "message": message})
+
+    def _metrics_at(self) -> list[str]:
+        """Where Ray serves metrics as Prometheus text: nowhere, unless it is installed as ``ray[default]``."""
+        served = [n for n in self._ray.nodes() if n["Alive"] and n.get("MetricsExportPort", 0) > 0]
+        return [f"http://{n['NodeManagerAddress']}:{n['MetricsExportPort']}/metrics" for n in served]
 
     def _new_slots(self, ray: Any) -> Slots:
         return Slots(ray, self._payload, self._workers, tolerant=self.config.enable_fault_tolerance)
@@ -485,28 +493,48 @@ class RayExecutor:
         self._delivered(self._batches[number].generation, rows, ChunkResult({}, list(failures)))
 
     def _end_overdue(self, slots: Slots) -> None:
-        now = monotonic()
-        for name in self._schedule.overdue(now):
-            self._lose_late(slots.by_id[name], "beyond its deadline")
-        timeout = self.config.evaluation_timeout
+        now, timeout = monotonic(), self.config.evaluation_timeout
+        overdue = set(self._schedule.overdue(now))
         for call in self._schedule.running():
             slot = slots.by_id[call.slot]
-            if call.since is None:
-                continue
-            if timeout is not None and now - call.since > timeout:
+            if timeout is not None and call.since is not None and now - call.since > timeout:
                 place = self._position(slot, call, now)
-                if place is not None and place.seconds > timeout * place.count:
+                if place is not None and self._overruns(place) and slot.beacon is None:  # some seconds old: look again
+                    place = self._last_words(slot, call, FailureType.TASK_TIMEOUT)[0]
+                if place is not None and self._overruns(place):
                     self._lose_late(slot, f"beyond evaluation_timeout = {timeout:g} s")
-            elif timeout is None and self._schedule.cost.seconds_per_row is None and self._nodes is not None:
-                idle = min(now - call.since, self._nodes.idle_seconds(slot.node, slot.id, now))
-                if (
-                    idle
-                    > self._manager.deadline(call.chunk, 0.0) * _UNMEASURED_IDLE_SECONDS / self.config.deadline_floor
-                ):
-                    self._lose_late(slot, f"no processor time used for {idle:.0f} s")
+                    continue
+                if place is not None:  # its rows take long, yet each no longer than the user allows
+                    continue
+            if slot.id in overdue:
+                self._lose_late(slot, "beyond its deadline")
+            elif timeout is None and (idle := self._idle_unmeasured(slot, call, now)):
+                self._lose_late(slot, f"no processor time used for {idle:.0f} s")
         for slot in slots.by_id.values():
             if slot.starting is not None and now - slot.started > _START_SECONDS and not slots.alive():
                 self._lose(slot, FailureType.WORKER_CRASH, f"not ready within {_START_SECONDS:.0f} s")
+
+    def _overruns(self, place: Position) -> bool:
+        """Whether the rows that a worker is at take longer than `evaluation_timeout` allows.
+
+        Of rows that are evaluated together one may use it up: the others are expected to take what rows took so far.
+        """
+        config, rows = self.config, place.count
+        if config.evaluation_timeout is None:
+            return False
+        limit, expected = config.evaluation_timeout * rows, self._schedule.cost.expected(rows)
+        if rows > 1 and expected is not None:
+            measured = max(config.deadline_floor, config.deadline_factor * expected)
+            limit = min(limit, measured + config.evaluation_timeout)
+        return place.seconds > limit
+
+    def _idle_unmeasured(self, slot: Slot, call: Call, now: float) -> float:
+        """Seconds for which the worker has done nothing, where that is too long and no cost is known; else 0."""
+        if self._schedule.cost.seconds_per_row is not None or self._nodes is None or call.since is None:
+            return 0.0
+        idle = min(now - call.since, self._nodes.idle_seconds(slot.node, slot.id))
+        patience = self._manager.deadline(call.chunk, 0.0) / self.config.deadline_floor
+        return idle if idle > patience * _UNMEASURED_IDLE_SECONDS else 0.0
 
     def _position(self, slot: Slot, call: Call, now: float) -> Position | None:
         """The rows that the slot's worker is at, if that is known and they are this call's."""
@@ -543,7 +571,7 @@ class RayExecutor:
             place, starved = self._last_words(slot, call, kind)
             if starved and kind is FailureType.WORKER_CRASH:
                 kind, detail = FailureType.OUT_OF_MEMORY, f"the kernel ended it for want of memory ({detail})"
-            if place is not None:
+            if place is not None and (kind is not FailureType.TASK_TIMEOUT or self._overruns(place)):
                 rows = call.chunk.rows[place.first : place.first + place.count]
                 suspects = [row for row in rows if row not in call.chunk.excluded]
         self._live_slots().end(slot, by_ray=by_ray)
@@ -558,7 +586,7 @@ class RayExecutor:
             kills, self._kills = self._kills, out_of_memory.kills()
             starved = self._kills > kills
         elif self._nodes is not None and slot.watched is not None:
-            place, starved = self._nodes.last_words(slot.node, slot.id, slot.watched)
+            place, starved = self._nodes.last_words(slot.node, slot.id, slot.watched, monotonic())
             if place is not None and (place.call != call.number or place.count == 0):
                 place = None
         return place, starved

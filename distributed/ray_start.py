@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any
 
@@ -142,7 +142,8 @@ class RayCluster:
             self._ready.set()
             return
         self._ready.set()
-        self._end.wait()
+        with suppress(_BrokenOff):  # one that arrives late
+            self._end.wait()
         self._cleared()
 
     def _cleared(self) -> None:
