@@ -11,6 +11,8 @@ from evo.problems.cvrp.trajectory import STATE
 from evo.problems.cvrp.trajectory_search import FIRST_COURSE, TrajectorySearch
 
 SMALL = {"type": "trajectories", "iterations": 5}
+# Costs of the four solutions under search, and of their best, after six generations of 40 iterations.
+GOLDEN = [[11565.0, 11515.0], [11619.0, 11548.0], [11567.0, 11513.0], [11567.0, 11513.0]]
 
 
 def problem():
@@ -121,3 +123,8 @@ def test_a_course_goes_from_its_beginning_to_its_end():
 def test_a_parameter_that_makes_no_sense_is_refused_by_name(name, value):
     with pytest.raises(SettingsError, match=f"optimizer.{name}: expected .*found {value}"):
         search(**{name: value})
+
+
+def test_the_trajectories_are_the_golden_ones():
+    members = run(search(iterations=40), 6).members
+    assert members["costs"].tolist() == GOLDEN
