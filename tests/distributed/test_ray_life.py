@@ -95,6 +95,27 @@ def test_closing_while_ray_still_starts_leaves_no_process() -> None:
     )
 
 
+def test_a_private_cluster_that_loses_its_head_is_begun_anew_after_whoever_listens_was_told() -> None:
+    run(
+        """
+        told = []
+        executor = RayExecutor(2)
+        executor.start(ModalEvaluator(), lambda kind, fields: told.append(fields.get("state")))
+        each = batch(400, sleep=0.01)
+        executor.submit(each)
+        head = next(p for p in psutil.Process().children(recursive=True) if p.name() == "gcs_server")
+        head.kill()
+        outcome = executor.collect(lambda: False)
+        assert_same(outcome.arrays, expected(each))
+        states = [state for state in told if state in ("head_lost", "rejoined")]
+        assert states == ["head_lost", "rejoined"], told
+        assert executor.workers_alive() >= 1
+        executor.close()
+        assert family() == [], family()
+        """
+    )
+
+
 def test_a_driver_that_is_killed_takes_its_cluster_with_it() -> None:
     output = run(
         """
