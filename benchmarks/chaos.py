@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import statistics
@@ -29,7 +30,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "chaos"))
 import chaos_faults
 from chaos_cluster import KEEPALIVE, ChaosCluster, Node, wait_until
-from chaos_network import Network, missing_privilege
+from chaos_network import Network, NetworkPlace, missing_privilege
 from chaos_problems import Sleepy
 from chaos_runs import FAULT_TOLERANCE, POPULATION, Run
 from results_file import cpu_model, evo_version, markdown_table, today, update_section, versions
@@ -41,16 +42,16 @@ EVALUATION = {"seconds": 0.05, "block": 1}
 
 
 @contextmanager
-def cluster_of_four() -> Iterator[ChaosCluster]:
-    """Four nodes of one core, cut off from each other where that can be done."""
+def cluster_of_four() -> Iterator[tuple[ChaosCluster, NetworkPlace | None]]:
+    """Four nodes of one core, cut off from each other where that can be done; and where a fifth one would be."""
     reason = missing_privilege()
     if reason:
         print(f"no partitions: {reason}", file=sys.stderr)
     with ExitStack() as stack:
-        network = None if reason else stack.enter_context(Network(NODES))
+        network = None if reason else stack.enter_context(Network(NODES + 1))
         cluster = stack.enter_context(ChaosCluster(head=network and network.host, variables=KEEPALIVE))
         cluster.add(1, NODES, places=[] if network is None else network.places)
-        yield cluster
+        yield cluster, None if network is None else network.places[NODES]
 
 
 # Random faults -----------------------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ def storm(seconds: float, every: float, seed: int) -> int:
         "faults": dict.fromkeys(["raises", "gives_nan", "exits", "segfaults", "sleeps", "loops"], 1e-4),
         "mark": str(marks),
     }
-    with cluster_of_four() as cluster:
+    with cluster_of_four() as (cluster, _):
         with Run(
             folder, parameters, cluster,
             generations=1_000_000, seed=seed, options=["--supervise"],
@@ -297,8 +298,10 @@ class Measured:
     """From the fault until as many workers were at work as before."""
 
 
-def measure_one(scenario: Scenario, cluster: ChaosCluster, dice: random.Random) -> Measured:
-    """Run, hurt, let it end, compare with the undisturbed run."""
+def measure_one(
+    scenario: Scenario, cluster: ChaosCluster, spare: NetworkPlace | None, dice: random.Random
+) -> tuple[Measured, NetworkPlace | None]:
+    """Run, hurt, let it end, compare with the undisturbed run; and the place that is spare then."""
     folder = Path(tempfile.mkdtemp(prefix="evo-chaos-"))
     parameters: dict[str, Any] = {**EVALUATION, **dict(scenario.parameters)}
     if "faults" in parameters:
@@ -321,45 +324,47 @@ def measure_one(scenario: Scenario, cluster: ChaosCluster, dice: random.Random) 
         if scenario.replaces_node:
             sleep(1.0)
             victim = cluster.nodes.pop(0)
-            cluster.begin(1)  # in this machine's own network: any will do
+            cluster.begin(1, place=spare)
         run.assert_undisturbed(120)
         if scenario.replaces_node:
+            victim.kill()
             if scenario.needs_network:
                 chaos_faults.heal(victim)
-            victim.kill()
+            spare = victim.place
     durations = run.durations()
     ends = {event["generation"]: event["at"] for event in run.of("generation")}
     after = [seconds for generation, seconds in durations.items() if ends[generation] > at or scenario.allowance]
     workers = [(event["at"] - at, event["workers"]) for event in run.of("generation") if event["at"] > at]
     missed = next((when for when, count in workers if count < NODES), None)
     restored = None if missed is None else next((w for w, count in workers if w > missed and count >= NODES), None)
-    return Measured(usual, max(after) - usual - scenario.allowance, missed, restored)
+    return Measured(usual, max(after) - usual - scenario.allowance, missed, restored), spare
 
 
 def measure(repeat: int, seed: int, only: str, write: bool) -> int:
     """Every scenario, several times; a table."""
     dice = random.Random(seed)
     rows = []
-    for scenario in SCENARIOS:
-        if only not in scenario.name:
-            continue
-        if scenario.needs_network and missing_privilege():
-            rows.append([scenario.name, "-", "-", "-", scenario.promise])
-            continue
-        found = []
-        for _ in range(repeat):
-            with cluster_of_four() as cluster:
-                found.append(measure_one(scenario, cluster, dice))
-            print(scenario.name, found[-1], flush=True)
-        rows.append(
-            [
-                scenario.name,
-                _spread([each.held_up for each in found]),
-                _spread([each.missed for each in found]),
-                _spread([each.restored for each in found]),
-                scenario.promise,
-            ]
-        )
+    with cluster_of_four() as (cluster, spare):
+        for scenario in SCENARIOS:
+            if only not in scenario.name:
+                continue
+            if scenario.needs_network and spare is None:
+                rows.append([scenario.name, "-", "-", "-", scenario.promise])
+                continue
+            found = []
+            for _ in range(repeat):
+                measured, spare = measure_one(scenario, cluster, spare, dice)
+                found.append(measured)
+                print(f"{scenario.name}: {measured}; load {os.getloadavg()[0]:.0f}", flush=True)
+            rows.append(
+                [
+                    scenario.name,
+                    _spread([each.held_up for each in found]),
+                    _spread([each.missed for each in found]),
+                    _spread([each.restored for each in found]),
+                    scenario.promise,
+                ]
+            )
     lines = markdown_table(["fault", "held up, s", "noticed after, s", "all workers back after, s", "aim, s"], rows)
     print("\n".join(lines))
     if write:
@@ -377,7 +382,7 @@ def _spread(values: Sequence[float | None]) -> str:
 def _about(repeat: int) -> list[str]:
     return [
         f"`python benchmarks/chaos.py measure --repeat {repeat} --write`, {today()}; {cpu_model()}; "
-        f"{versions('ray', 'numpy')}; evo {evo_version()}.",
+        f"{versions('ray', 'numpy')}; evo {evo_version()}; load of the machine {os.getloadavg()[2]:.0f}.",
         "",
         f"Four nodes of one core on one machine, tuned health settings (docs/faults.md), {POPULATION} evaluations "
         f"of {EVALUATION['seconds'] * 1000:.0f} ms a generation. *Held up*: by how much the longest generation after "

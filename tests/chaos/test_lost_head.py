@@ -19,6 +19,7 @@ def doomed() -> Iterator[ChaosCluster]:
         yield cluster
 
 
+@pytest.mark.soak
 def test_without_its_head_a_run_saves_and_stops_and_can_be_resumed(doomed: ChaosCluster, start: Starter) -> None:
     run = start({}, doomed, generations=40)
     run.wait_for_generation(3)

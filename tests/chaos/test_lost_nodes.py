@@ -45,13 +45,13 @@ def test_a_node_that_stops_and_goes_on_leaves_no_trace(cluster: ChaosCluster, st
 
 @pytest.mark.soak
 def test_nodes_may_leave_and_join(cluster: ChaosCluster, start: Starter) -> None:
-    run = start(LONGER, cluster, generations=60)
+    run = start(LONGER, cluster, generations=150)
     run.wait_for_generation(3)
     chaos_faults.node_joins(cluster, 1)
     run.wait(lambda: _workers(run) == 5, 30, "the new node's worker is at work")
     chaos_faults.node_leaves(cluster, cluster.nodes[0])
     run.wait(lambda: _workers(run) == 3, 30, "the left node's workers are missed")
-    run.assert_undisturbed(60)
+    run.assert_undisturbed(90)
 
 
 @pytest.mark.soak
