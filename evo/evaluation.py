@@ -84,7 +84,10 @@ class ProblemEvaluator:
 
 def _numbers(name: str, values: Any, count: int) -> np.ndarray:
     try:
-        array = np.asarray(values, dtype=np.float64)
+        raw = np.asarray(values)
+        if raw.dtype.kind not in "biuf" and not (raw.dtype == object and raw.size and None not in raw.ravel()):
+            raise TypeError(raw.dtype)  # complex numbers and None would be cast without a word
+        array = raw.astype(np.float64)
     except (TypeError, ValueError):
         found = f"{type(values).__name__} {values!r:.80}"
         raise InvalidRow(f"{name}: expected numbers of shape ({count},), found {found}") from None

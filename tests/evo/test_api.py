@@ -40,6 +40,16 @@ class Lonely(Mismatched):
         return 1.0
 
 
+class Complex(Mismatched):
+    def evaluate(self, x: np.ndarray) -> Any:
+        return x.sum(axis=1) + 1j
+
+
+class Forgetful(Mismatched):
+    def evaluate(self, x: np.ndarray) -> Any:
+        return None
+
+
 class Violated(Mismatched):
     def evaluate(self, x: np.ndarray) -> Any:
         return evo.Evaluation(x.sum(axis=1), violations=np.full((len(x), 1), np.nan))
@@ -77,6 +87,8 @@ def test_a_mistake_in_the_call_is_a_usage_error_that_names_it(call: Callable[[],
         (Worded(), r"objectives: expected numbers of shape \(1,\), found list"),
         (Lonely(), r"objectives: expected an array of shape \(1,\), found \(\)"),
         (Violated(), "violations: expected a finite number"),
+        (Complex(), r"objectives: expected numbers of shape \(1,\), found ndarray"),
+        (Forgetful(), r"objectives: expected numbers of shape \(1,\), found NoneType None"),
     ],
 )
 def test_an_objective_of_the_wrong_shape_ends_the_run_and_is_named(
