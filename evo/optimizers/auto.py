@@ -1,0 +1,79 @@
+"""`auto`: the optimizer that the space, its dimensions and the budget ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evo.optimizers.generational import Generational, Told
+from evo.spaces import Binary, Integer, Permutation, Real, Space
+
+if TYPE_CHECKING:
+    from evo.problem import Problem
+
+CHOICES = ("ga", "l-shade", "cma-es", "sep-cma-es")
+MANY_DIMENSIONS = 300
+"""From here on a full covariance matrix costs more than it teaches in any usual budget."""
+SHORT = 20
+"""Evaluations per dimension below which a population that is to shrink has no time to."""
+
+
+def choice(space: Space, remaining: int | None) -> str:
+    """The name of the optimizer for a space and a budget of evaluations (None: not limited).
+
+    Permutations and bits: ``ga``. Whole numbers: ``l-shade`` where the budget is known and no very short one, else
+    ``cma-es``. Reals: ``cma-es``, the one that solves most of COCO's bbob; ``sep-cma-es`` in many dimensions.
+    """
+    if isinstance(space, (Permutation, Binary)):
+        return "ga"
+    if isinstance(space, Integer) and remaining is not None and remaining >= SHORT * space.size:
+        return "l-shade"
+    return "sep-cma-es" if space.size >= MANY_DIMENSIONS else "cma-es"
+
+
+class Auto(Generational):
+    """Chooses when it is first asked, for then it is told the budget; the choice stays when a run is extended.
+
+    It has no parameters. See `choice` for the rules.
+    """
+
+    name = "auto"
+    spaces = (Real, Integer, Binary, Permutation)
+
+    def __init__(self, problem: Problem, seed: int) -> None:
+        super().__init__(problem, seed)
+        self.chosen: str | None = None
+        self.inner: Generational | None = None
+
+    def _choose(self, name: str) -> Generational:
+        from evo.registry import build_optimizer
+
+        if name not in CHOICES:
+            raise ValueError(f"{name}, which auto does not choose")
+        inner = build_optimizer(name, {}, self.problem, self.seed)
+        assert isinstance(inner, Generational)
+        self.chosen, self.inner = name, inner
+        return inner
+
+    def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
+        inner = self.inner or self._choose(choice(self.space, remaining))
+        inner.asked = self.asked
+        return inner._ask(remaining)
+
+    def _tell(self, told: Told) -> None:
+        assert self.inner is not None
+        self.inner.told = self.told
+        self.inner._tell(told)
+
+    def summary(self) -> dict[str, float]:
+        return {} if self.inner is None else self.inner.summary()
+
+    def _state(self) -> dict[str, Any]:
+        return {"chosen": self.chosen, "inner": None if self.inner is None else self.inner._state()}
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        self.chosen, self.inner = None, None
+        if state["chosen"] is not None:
+            self._choose(str(state["chosen"]))._load(state["inner"])
