@@ -51,6 +51,9 @@ class RunFolder:
             elif folder.holds_run():
                 folder._clear()
             folder.checkpoints.mkdir(exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            folder.release()
+            raise UsageError(f"{path}: expected a folder, found a file") from None
         except OSError as error:
             folder.release()
             raise UsageError(f"{path}: cannot be used as the run's folder: {error.strerror or error}") from error
@@ -60,13 +63,13 @@ class RunFolder:
         return folder
 
     @classmethod
-    def refuse_run(cls, path: Path) -> None:
-        """Raise `UsageError` where a folder holds a run already."""
+    def refuse_run(cls, path: Path, *, can_overwrite: bool = True) -> None:
+        """Raise `UsageError` where a folder holds a run already; `can_overwrite`: whether the caller may replace it."""
         if cls(path).holds_run():
-            raise UsageError(
-                f"{path}: holds a run already: resume it (evo resume {path}), choose another folder, "
-                f"or replace it with --overwrite (overwrite=True)"
-            )
+            resuming = f"{path}: holds a run already: resume it (evo resume {path})"
+            if can_overwrite:
+                raise UsageError(f"{resuming}, choose another folder, or replace it with --overwrite (overwrite=True)")
+            raise UsageError(f"{resuming}, or choose another folder")
 
     @classmethod
     def of(cls, path: Path) -> RunFolder | None:

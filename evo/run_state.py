@@ -8,7 +8,7 @@ from typing import Any
 
 from evo import checkpoints, registry, versions
 from evo.engine import Engine, Progress
-from evo.errors import CheckpointError, ProblemError
+from evo.errors import CheckpointError, ProblemError, UsageError
 from evo.fingerprint import differences, fingerprint
 from evo.optimizers.base import Candidates, Optimizer
 from evo.problem import FunctionProblem, Problem
@@ -134,6 +134,8 @@ def from_checkpoint(
     ------
     CheckpointError
         The checkpoint is not one of a run, or not of this problem.
+    UsageError
+        The new total of generations is less than what is done.
     """
     path = checkpoint.name
     try:
@@ -145,6 +147,11 @@ def from_checkpoint(
         raise CheckpointError(f'{path}: expected a checkpoint of a run, found one of "{kind}"')
     settings = settings_from_mapping(mapping, f"{path}: settings")
     limits = Stop.from_mapping(settings.stop.model_dump()).replaced_by(stop)
+    if stop is not None and stop.generations is not None and stop.generations < progress["generation"]:
+        raise UsageError(
+            f"generations: {stop.generations} is not above the {progress['generation']} already done: a total counts "
+            f"from the start of the run"
+        )
     found, now, changed = _problem_of(saved, problem, path, accept_changed_problem)
     optimizer = registry.build_optimizer(chosen["type"], chosen["parameters"], found, settings.seed)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from typing import Any
 
@@ -95,9 +96,13 @@ def _flush() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+_IN_PYTHON = re.compile(r"(?<=[a-z]) \(\w+=True\)")
+"""What an option is called in Python, behind its name on the command line."""
+
+
 def _failure(error: Exception, *, hint: bool) -> int:
     if isinstance(error, EvoError):
-        for line in str(error).splitlines():
+        for line in _IN_PYTHON.sub("", str(error)).splitlines():
             click.echo(f"evo: {line}", err=True)
         return MISTAKE if isinstance(error, UsageError) else FAILED
     text = " ".join(f"{type(error).__name__}: {error}".split())

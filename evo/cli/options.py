@@ -38,6 +38,17 @@ class Location(click.ParamType):  # type: ignore[type-arg]  # generic in click's
         return value if "://" in str(value) else Path(value)
 
 
+class NewFolder(click.ParamType):  # type: ignore[type-arg]  # generic in click's newest version alone
+    """A run's folder that is to be made, or made again."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value).strip():  # a variable of the shell that is not set; a Path would mean the working directory
+            self.fail("expected a folder, found an empty name", param, ctx)
+        return Path(value)
+
+
 SEEDS: tuple[Callable[[Any], bool], str] = (lambda v: 0 <= v < 2**63, "a whole number from 0 to 2**63 - 1")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @click.command("resume")
 @click.argument("path", metavar="PATH", type=options.Location())
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR",
-    help="Go on in a new folder; by default in the run's own, or without one where PATH is a lone file.",
+    "--output", type=options.NewFolder(), metavar="DIR",
+    help="Go on in a new folder; by default in the run's own, and where PATH lies in none in runs/<name>-<n>.",
 )  # fmt: skip
 @click.option(
     "--from", "generation", metavar="GENERATION",
@@ -64,11 +65,12 @@ def command(
 ) -> int:
     """Go on with the run in PATH until its budget is used.
 
-    PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough. Or
-    the URL of either.
+    PATH is a run's folder (its newest good checkpoint is taken) or one checkpoint file; that file alone is enough, and
+    the run goes on in a new folder then. Or the URL of either.
     The result is bit for bit that of a run that was never interrupted. --generations and --time name new totals.
     Code of your own is imported from the folders given by --path, the working directory and the installed packages,
-    never from where the checkpoint says; if it has changed since, you are asked.
+    never from where the checkpoint says; if it has changed since, that is an error, unless --accept-changed-problem
+    says that the objective still means the same.
 
     \b
     Examples:
@@ -78,8 +80,12 @@ def command(
       evo resume s3://bucket/runs/1 --output runs/1
       evo resume runs/problem-1 --from 500 --reseed 2 --output runs/other
     """
+    if output is not None:
+        from evo.run_folder import RunFolder
+
+        RunFolder.refuse_run(output, can_overwrite=False)
     if supervise:
-        return _supervised(path, output, paths, as_json)
+        return _supervised(path, output, generation, paths, as_json)
     from .session import conduct
 
     importable: list[Path] = []
@@ -104,30 +110,51 @@ def command(
             interrupt=interrupt,
         )
 
-    return conduct(f"evo: resuming {path}", start, as_json=as_json, quiet=quiet, paths=importable)
+    with _new_folder(path, output, generation) as output:
+        where = "" if output is None else f" in {output}"
+        return conduct(f"evo: resuming {path}{where}", start, as_json=as_json, quiet=quiet, paths=importable)
 
 
-def _supervised(path: str | Path, output: Path | None, paths: Sequence[Path], as_json: bool) -> int:
+@contextlib.contextmanager
+def _new_folder(path: str | Path, output: Path | None, generation: int | None) -> Iterator[Path | None]:
+    """The new folder to go on in; None: the run's own, or there is nothing to go on with, or it needs a name."""
+    if output is not None or generation is not None:
+        yield output
+        return
+    if isinstance(path, Path):
+        from evo.run_folder import RunFolder
+
+        if not path.exists() or RunFolder.of(path) is not None:
+            yield None
+            return
+        name = path.absolute().stem
+    else:
+        name = PurePosixPath(path.partition("://")[2]).stem or "run"
+    from .run_command import run_folder
+
+    with run_folder(None, name) as folder:
+        yield folder
+
+
+def _supervised(
+    path: str | Path, output: Path | None, generation: int | None, paths: Sequence[Path], as_json: bool
+) -> int:
     from evo.errors import UsageError
     from evo.run_folder import RunFolder
 
     from .supervisor import arguments, supervise
 
-    if output is not None:
-        RunFolder.refuse_run(output)
-        folder = output
-    else:
-        found = RunFolder.of(path) if isinstance(path, Path) else None
-        if found is None:
-            raise UsageError(
-                f"{path}: --supervise needs a run's folder to save in, found none there; name a new one with --output"
-            )
-        folder = found.path
-    context = click.get_current_context()
-    return supervise(
-        folder,
-        ["resume", *arguments(context, "supervise")],
-        ["resume", *arguments(context, "supervise", "path", "output", "generation", "reseed"), str(folder)],
-        paths=paths,
-        as_json=as_json,
-    )
+    with _new_folder(path, output, generation) as new:
+        own = RunFolder.of(path) if isinstance(path, Path) else None
+        folder = new or (None if own is None else own.path)
+        if folder is None:
+            raise UsageError(f"{path}: there is no such file or folder")
+        context = click.get_current_context()
+        in_new = [] if new is None else ["--output", str(new)]
+        return supervise(
+            folder,
+            ["resume", *in_new, *arguments(context, "supervise", "output")],
+            ["resume", *arguments(context, "supervise", "path", "output", "generation", "reseed"), str(folder)],
+            paths=paths,
+            as_json=as_json,
+        )

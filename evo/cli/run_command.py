@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="The run's folder.  [default: runs/<name>-<n>]"
-)
+@click.option("--output", type=options.NewFolder(), metavar="DIR", help="The run's folder.  [default: runs/<name>-<n>]")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @options.seed
 @options.generations
@@ -82,7 +80,7 @@ def command(
             importable.extend(folders)
         from evo.run import run
 
-        with _folder(output, file.stem) as folder, naming(file):
+        with run_folder(output, file.stem) as folder, naming(file):
             return run(
                 settings,
                 problem,
@@ -106,7 +104,7 @@ def _supervised(file: Path, output: Path | None, overwrite: bool, paths: Sequenc
         RunFolder.refuse_run(output)  # what is resumed later must be this run
     context = click.get_current_context()
     importable = [file.absolute().parent, *paths]
-    with _folder(output, file.stem) as folder:
+    with run_folder(output, file.stem) as folder:
         first = ["--output", str(folder), *arguments(context, "supervise", "output")]
         # All other options are in the checkpoint.
         kept = arguments(context, *(context.params.keys() - {"wait_for_workers", "as_json", "quiet"}))
@@ -138,7 +136,7 @@ def _with_options(
 
 
 @contextlib.contextmanager
-def _folder(output: Path | None, name: str) -> Iterator[Path]:
+def run_folder(output: Path | None, name: str) -> Iterator[Path]:
     """The run's folder; one that was made here goes again if nothing came to be in it."""
     if output is not None:
         yield output

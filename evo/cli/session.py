@@ -16,7 +16,7 @@ from evo.interrupt import Interrupt
 from evo.progress import Display, choose_display
 from evo.progress import text as words
 
-from .group import FINISHED, INTERRUPTED
+from .group import FAILED, FINISHED, INTERRUPTED
 from .signals import SignalHandling
 
 if TYPE_CHECKING:
@@ -55,7 +55,20 @@ def conduct(headline: str, start: Start, *, as_json: bool, quiet: bool, paths: S
             except RunFailedError as error:
                 raise _with_way_back(error, display, paths) from error
             display.end(*_last_words(result, display, paths))
-    return INTERRUPTED if result.stop_reason == "interrupted" else FINISHED
+    if result.stop_reason != "interrupted":
+        return FINISHED
+    return INTERRUPTED if _is_saved(result, display) else FAILED
+
+
+def _is_saved(result: Result, display: Display) -> bool:
+    """Whether there is a checkpoint to go on from: of this part of the run, or of one before."""
+    from evo.checkpoints.folder import generations
+    from evo.run_folder import CHECKPOINTS
+
+    if display.status.checkpoint is not None:
+        return True
+    folder = None if result.output is None else result.output / CHECKPOINTS
+    return folder is not None and folder.is_dir() and bool(generations(folder))
 
 
 @contextlib.contextmanager

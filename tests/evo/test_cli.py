@@ -478,3 +478,62 @@ def test_a_finished_run_resumed_says_so_and_can_be_extended(finished: Path, tmp_
     after = json.loads((folder / "result.json").read_text())
     assert after["generations"] == 9
     assert after["digest"] != before["digest"]
+
+
+def test_a_lone_checkpoint_goes_on_in_a_new_folder_that_can_be_resumed(finished: Path) -> None:
+    lone = Path("lone.msgpack")
+    shutil.copy(max((finished / "checkpoints").glob("gen-*.msgpack")), lone)
+    result = evo_("resume", str(lone), "--generations", "9")
+    assert result.exit_code == 0, result.output
+    folder = Path("runs/lone-1")
+    assert f"evo: resuming {lone} in {folder}" in result.stdout
+    assert any(line.split() == ["folder", str(folder)] for line in result.stdout.splitlines())
+    again = evo_("resume", str(folder), "--generations", "10")
+    assert again.exit_code == 0, again.output
+    assert json.loads((folder / "result.json").read_text())["generations"] == 10
+
+
+def test_a_lone_file_that_is_no_checkpoint_leaves_no_folder() -> None:
+    assert evo_("resume", write("lone.msgpack", "x" * 100)).exit_code == 2
+    assert not list(Path("runs").glob("*"))
+
+
+def test_an_interrupted_run_of_which_nothing_is_saved_does_not_end_with_75(
+    fake: FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.stop_reason = "interrupted"
+    monkeypatch.setattr("evo.progress.status.Status.checkpoint", property(lambda s: None, lambda s, v: None),
+                        raising=False)  # fmt: skip
+    assert evo_("run", write("p.yaml", SPHERE)).exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_an_empty_name_is_no_folder(command: str, fake: FakeRun) -> None:
+    result = evo_(command, write("p.yaml", SPHERE), "--output", "")
+    assert result.exit_code == 2
+    assert "--output" in result.stderr
+    assert "found an empty name" in result.stderr
+    assert not fake.calls
+
+
+def test_a_file_given_for_a_folder_is_called_one() -> None:
+    result = evo_("run", write("p.yaml", SPHERE), "--output", write("afile", ""))
+    assert result.exit_code == 2
+    assert result.stderr == "evo: afile: expected a folder, found a file\n"
+
+
+def test_a_folder_that_holds_a_run_is_answered_with_what_the_command_can_do(finished: Path, tmp_path: Path) -> None:
+    run = evo_("run", write("p.yaml", SPHERE), "--output", str(finished))
+    resumed = evo_("resume", str(finished), "--output", str(finished))
+    assert (run.exit_code, resumed.exit_code) == (2, 2)
+    assert "--overwrite" in run.stderr
+    assert "overwrite" not in resumed.stderr
+    assert "=True" not in run.stderr + resumed.stderr
+
+
+def test_a_total_below_what_is_done_is_a_mistake_and_changes_nothing(finished: Path) -> None:
+    before = (finished / "settings.yaml").read_text()
+    result = evo_("resume", str(finished), "--generations", "3")
+    assert result.exit_code == 2
+    assert "3 is not above the 7 already done" in result.stderr
+    assert (finished / "settings.yaml").read_text() == before
