@@ -118,7 +118,7 @@ def _last_words(result: Result, display: Display, paths: Sequence[Path]) -> tupl
     if result.objective is not None and not result.feasible:
         objective += " (infeasible)"
     if status.gap is not None:
-        objective += f", gap {status.gap:.3f} %"
+        objective += f", gap {words.gap(status.gap)}"
     by = ", ".join(f"{count:,} in {_place(name)}" for name, count in result.evaluations_by.items())
     rows = [
         ("stopped", REASONS.get(result.stop_reason, result.stop_reason)),

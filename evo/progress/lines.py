@@ -20,7 +20,7 @@ SILENCE_SHARE = 1 / 30
 """… and than this share of the run's time so far: every second for half a minute, every 10 s after five."""
 LONGEST_SILENCE = 10.0
 MOST_TROUBLES = 6
-"""Lines of trouble in full; later ones are only counted."""
+"""Lines of each kind of trouble: what goes wrong on the way to an end must not hide the end. The rest is in the log."""
 
 
 class Lines(Display):
@@ -36,7 +36,7 @@ class Lines(Display):
         self._last = clock()
         self._silence = 1.0
         self._improved = False
-        self._troubles = 0
+        self._troubles: dict[str, int] = {}
         self._done = threading.Event()
         self._ticker: threading.Thread | None = None
 
@@ -108,10 +108,11 @@ class Lines(Display):
         line = text.trouble(event)
         if line is None:
             return
-        self._troubles += 1
-        if event["event"] == "alert" or self._troubles < MOST_TROUBLES:
+        kind = event["event"]
+        count = self._troubles[kind] = self._troubles.get(kind, 0) + 1
+        if kind == "alert" or count < MOST_TROUBLES:
             self._write(line)
-        elif self._troubles == MOST_TROUBLES:
+        elif count == MOST_TROUBLES:
             self._write(f"{line} (more of these are in events.jsonl)")
 
     def _progress(self) -> None:
@@ -123,7 +124,7 @@ class Lines(Display):
             best += " (infeasible)"
         parts.append(best)
         if status.gap is not None:
-            parts.append(f"gap {status.gap:.3f} %")
+            parts.append(f"gap {text.gap(status.gap)}")
         if status.evaluations_per_second is not None:
             parts.append(f"{text.rate(status.evaluations_per_second)} evaluations/s")
         if status.workers is not None:

@@ -88,7 +88,7 @@ class Terminal(Display):
         if status.objective is not None and not status.feasible:
             best.append("  infeasible", style="red")
         if status.gap is not None:
-            best.append(f"  gap {status.gap:.3f} %", style="green")
+            best.append(f"  gap {text.gap(status.gap)}", style="green")
         if status.best_generation is not None:
             best.append(f"  since generation {status.best_generation:,}", style="dim")
         table.add_row("best", best)

@@ -77,6 +77,21 @@ def _last_line(error: Any) -> str:
     return lines[-1] if lines else "no reason given"
 
 
+def gap(percent: float) -> str:
+    """A gap to the best known objective: three digits, and no minus sign before a zero."""
+    return f"{round(percent, 3) + 0.0:.3f} %"
+
+
+def _rows(rows: Any) -> str:
+    """Which individuals, by their rows in the generation."""
+    found = sorted(rows or ())
+    if len(found) == 1:
+        return f", row {found[0]}"
+    if len(found) <= 4:
+        return f", rows {', '.join(map(str, found))}" if found else ""
+    return f", {len(found)} rows from {found[0]} to {found[-1]}"
+
+
 def trouble(event: Event) -> str | None:
     """The line for an event that tells of trouble; None for other events."""
     kind = event["event"]
@@ -88,10 +103,11 @@ def trouble(event: Event) -> str | None:
     if kind == "quarantined":
         return f"generation {event['generation']}, row {event.get('row')} is set aside: {error}"
     if kind == "failure":
-        return f"{event.get('kind', 'failure')}: {error}"
-    if kind == "breaker":
-        return f"breaker of {event.get('of', '')} {str(event.get('id', '?'))[:12]} is {event.get('state', '?')}"
-    if kind == "node" and event.get("status") != "alive":
-        why = f": {error}" if error else ""
+        return f"{str(event.get('kind', 'failure')).replace('_', ' ')}{_rows(event.get('rows'))}: {error}"
+    if kind == "breaker" and event.get("state") == "open":
+        where = f"{event.get('of', '')} {str(event.get('id', '?'))[:12]}"
+        return f"{where} gets no work for a while: {plural(int(event.get('failures') or 0), 'failure')}"
+    if kind == "node" and event.get("status") in ("lost", "refused", "unhealthy"):
+        why = f": {error}" if event.get("reason") else ""
         return f"node {event.get('address') or str(event.get('id', '?'))[:12]} is {event.get('status', '?')}{why}"
     return None

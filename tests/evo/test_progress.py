@@ -30,7 +30,7 @@ class Clock:
         return self.now
 
 
-def event(kind: str, generation: int = 0, **fields: Any) -> dict[str, Any]:
+def event(kind: str, generation: int = 0, /, **fields: Any) -> dict[str, Any]:
     return {"event": kind, "time": 1.0e9, "generation": generation, **fields}
 
 
@@ -342,3 +342,38 @@ def test_durations_never_show_sixty_seconds(seconds: float, shown: str) -> None:
 )
 def test_sizes_have_a_unit(count: int, shown: str) -> None:
     assert text.size(count) == shown
+
+
+def test_failures_on_the_way_do_not_hide_which_individuals_are_set_aside() -> None:
+    out = io.StringIO()
+    display = Lines(out, Clock())
+    for _ in range(50):
+        display(event("failure", kind="task_timeout", error="passed its deadline of 5 s", rows=(24,)))
+    display(event("quarantined", row=24, kind="task_timeout", error="passed its deadline of 5 s"))
+    lines = lines_of(out)
+    assert lines[0] == "task timeout, row 24: passed its deadline of 5 s"
+    assert lines[-1] == "generation 0, row 24 is set aside: passed its deadline of 5 s"
+    assert len(lines) < 10
+
+
+@pytest.mark.parametrize(
+    ("rows", "shown"),
+    [((), "x: e"), ((3,), "x, row 3: e"), ([4, 3], "x, rows 3, 4: e"), (range(8, 16), "x, 8 rows from 8 to 15: e")],
+)
+def test_a_failure_names_the_rows_that_were_under_way(rows: Any, shown: str) -> None:
+    assert text.trouble(event("failure", kind="x", error="e", rows=rows)) == shown
+
+
+def test_a_node_or_a_slot_that_is_well_is_no_trouble() -> None:
+    node = {"id": "f00", "address": "10.0.0.7", "reason": ""}
+    assert text.trouble(event("node", status="alive", **node)) is None
+    assert text.trouble(event("node", status="lost", **node)) == "node 10.0.0.7 is lost"
+    assert text.trouble(event("breaker", of="slot", id="w1", state="closed", failures=0)) is None
+    assert text.trouble(event("breaker", of="slot", id="w1", state="half_open", failures=3)) is None
+    opened = text.trouble(event("breaker", of="slot", id="w1", state="open", failures=3))
+    assert opened == "slot w1 gets no work for a while: 3 failures"
+
+
+@pytest.mark.parametrize(("percent", "shown"), [(-0.0, "0.000 %"), (-0.0001, "0.000 %"), (-1.5, "-1.500 %")])
+def test_a_gap_of_nothing_has_no_sign(percent: float, shown: str) -> None:
+    assert text.gap(percent) == shown

@@ -201,7 +201,7 @@ def test_a_mistake_and_a_failure_are_passed_on_and_not_tried_again(start: Start,
     process = start("resume", "nowhere", "--supervise")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "nowhere: --supervise needs a run's folder" in errors
+    assert "nowhere: there is no such file or folder" in errors
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
