@@ -159,9 +159,12 @@ class Engine:
         try:
             while True:
                 reason = self.reason()
+                # Asked before it is known whether to go on: the state after a generation is then the same whether the
+                # run stops there, is interrupted in the next one, or goes on.
+                self._ask()
                 if reason is not None:
                     return reason
-                self._fill()
+                self._submit()
                 try:
                     outcome = self.executor.collect(self._should_stop)
                 except Interrupted:
@@ -171,6 +174,7 @@ class Engine:
                 self.consistent = True
                 self.checkpoint()
                 if self._callback is not None and self._callback(self):
+                    self._ask()
                     return "callback"
         finally:
             self.progress.seconds = self.elapsed()
@@ -211,9 +215,10 @@ class Engine:
             self._cut = "time"
         return self._cut is not None
 
-    def _fill(self) -> None:
+    def _ask(self) -> None:
         """Ask up to `lookahead` generations ahead, by a rule that no limit but that of the evaluations touches."""
         stop, progress = self.stop, self.progress
+        self.consistent = False
         while len(self.pending) <= self.optimizer.lookahead:
             remaining = None
             if stop.evaluations is not None:
@@ -223,6 +228,11 @@ class Engine:
             candidates = self.optimizer.ask(remaining)
             candidates.rows["row"] = np.arange(len(candidates))
             self.pending.append(candidates)
+        self.consistent = True
+
+    def _submit(self) -> None:
+        """Hand over what was asked for, as far as the run is to go."""
+        stop, progress = self.stop, self.progress
         while self._submitted < len(self.pending):
             generation = progress.generation + self._submitted
             if stop.generations is not None and generation >= stop.generations:

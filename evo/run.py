@@ -254,9 +254,10 @@ class _Session:
             return self._finish(engine, events, saver, reason, error)
 
     def _loop(self, engine: Engine, executor: Executor, events: EventBus, saver: Saver | None) -> StopReason:
-        reason = engine.reason()
-        if reason is not None:
-            return reason  # finished before: nothing to start workers for
+        if engine.reason() is not None:  # finished before: nothing to start workers for
+            if len(engine.pending) <= self.parts.optimizer.lookahead:
+                self.parts.optimizer.warm_up()
+            return engine.run()
         is_new = self.resumed_from is None or self.branched
         if saver is not None and is_new and not saver.save_now():
             raise RunFailedError(f"the first checkpoint cannot be saved, nothing was evaluated yet: {saver.trouble}")

@@ -16,7 +16,10 @@ from evo.engine import Engine
 from evo.evaluation import ProblemEvaluator
 from evo.interrupt import Interrupt
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
+from evo.problem import FunctionProblem
 from evo.problems.continuous import Sphere
+from evo.run import run
+from evo.settings import settings_from_mapping
 
 
 class Diary(Optimizer):
@@ -63,13 +66,14 @@ def engine(optimizer: Optimizer, stop: evo.Stop, **options: Any) -> Engine:
 def test_without_lookahead_every_generation_is_told_before_the_next_is_asked() -> None:
     diary = Diary()
     assert engine(diary, evo.Stop(generations=3)).run() == "generations"
-    assert diary.entries == [(what, g) for g in range(3) for what in ("ask", "tell")]
+    # The last question is never evaluated: it makes the state the one that a longer run has there.
+    assert diary.entries == [*((what, g) for g in range(3) for what in ("ask", "tell")), ("ask", 3)]
 
 
 def test_with_lookahead_two_generations_more_are_asked_but_told_in_order() -> None:
     diary = Diary(lookahead=2)
     engine(diary, evo.Stop(generations=2)).run()
-    assert diary.entries == [("ask", 0), ("ask", 1), ("ask", 2), ("tell", 0), ("ask", 3), ("tell", 1)]
+    assert diary.entries == [("ask", 0), ("ask", 1), ("ask", 2), ("tell", 0), ("ask", 3), ("tell", 1), ("ask", 4)]
 
 
 def test_the_state_after_a_generation_does_not_depend_on_where_the_run_ends() -> None:
@@ -78,6 +82,7 @@ def test_the_state_after_a_generation_does_not_depend_on_where_the_run_ends() ->
 
     def note(e: Engine) -> None:
         if e.progress.generation == 2:
+            e._ask()
             at_two.append(digest([long.state(), [c.rows for c in e.pending]]))
 
     ended = engine(short, evo.Stop(generations=2))
@@ -118,6 +123,26 @@ def test_an_interrupt_drops_the_generation_in_flight_and_keeps_those_before() ->
     e = engine(Diary(), evo.Stop(generations=10), interrupt=interrupt, callback=at_three)
     assert e.run() == "interrupted"
     assert e.progress.generation == 3
+
+
+def test_a_run_cut_within_a_generation_has_the_digest_of_one_that_was_to_end_there() -> None:
+    asked = 0
+
+    def slow(x: np.ndarray) -> float:
+        nonlocal asked
+        asked += 1
+        if asked == 777:
+            interrupt.request()
+        return float((x**2).sum())
+
+    interrupt = Interrupt()
+    space = evo.Real(-1, 1, shape=2)
+    problem = FunctionProblem(slow, space)
+    settings = settings_from_mapping({"problem": {"type": "slow"}, "workers": 0, "stop": {"generations": 50}})
+    cut = run(settings, problem, output=None, interrupt=interrupt)
+    assert (cut.stop_reason, cut.generations) == ("interrupted", 7)
+    meant = evo.minimize(slow, space, stop=evo.Stop(generations=7))
+    assert cut.digest == meant.digest
 
 
 def test_the_callback_stops_the_run_by_true_alone() -> None:

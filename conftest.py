@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""What holds for all tests. Here, not in tests/: a conftest there would put tests/evo before the package."""
 
 from __future__ import annotations
 
