@@ -86,12 +86,12 @@ def decode_source(source: Source) -> Tree:
 
 def _verified_header(source: Source) -> Header:
     """Read the header, and compare the whole source with the checksum in it."""
-    if source.size < HEADER_LENGTH:
-        raise DamagedError(f"damaged: expected at least {HEADER_LENGTH} bytes, found {source.size}")
-    first = bytearray(HEADER_LENGTH)
+    first = bytearray(min(HEADER_LENGTH, source.size))
     source.read_into(memoryview(first), 0)
-    if not first.startswith(MAGIC):
-        raise DamagedError("not a checkpoint: it does not start with the magic bytes")
+    if first[: len(MAGIC)] != MAGIC[: len(first)]:
+        raise DamagedError("not a checkpoint: it does not begin as one that evo wrote")
+    if source.size < HEADER_LENGTH:
+        raise DamagedError(f"damaged: cut off after {source.size} bytes")
     header = Header.unpack(bytes(first))
     if header.file_length != source.size:
         raise DamagedError(f"damaged: expected {header.file_length} bytes, found {source.size}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -89,6 +91,8 @@ def _optimize(
     stop, output = options.get("stop"), options.get("output")
     if stop is not None and not isinstance(stop, Stop):
         raise SettingsError(f"stop: expected an evo.Stop, found {stop!r}")
+    if output is not None and (not isinstance(output, (str, os.PathLike)) or not str(output).strip()):
+        raise UsageError(f"output: expected a folder's name, found {output!r}")
     given: dict[str, Any] = {
         "problem": {"type": registry.problem_label(problem)},
         "workers": 0,
@@ -96,8 +100,15 @@ def _optimize(
     }
     if stop is not None:
         given["stop"] = stop.to_mapping()
+    settings = settings_from_mapping(given, "")
+    if settings.workers == 0 and settings.fault_tolerance.evaluation_timeout != "auto":
+        warnings.warn(
+            "fault_tolerance.evaluation_timeout has no effect with workers=0: an evaluation in this process cannot be "
+            "broken off; give workers=1 or more",
+            stacklevel=3,
+        )
     return run(
-        settings_from_mapping(given, "options"),
+        settings,
         problem,
         output=None if output is None else Path(output),
         overwrite=options.get("overwrite", False),

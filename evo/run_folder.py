@@ -51,7 +51,7 @@ class RunFolder:
             elif folder.holds_run():
                 folder._clear()
             folder.checkpoints.mkdir(exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
+        except FileExistsError:
             folder.release()
             raise UsageError(f"{path}: expected a folder, found a file") from None
         except OSError as error:

@@ -377,7 +377,7 @@ def load_settings(path: str | Path) -> Settings:
 
 
 def settings_from_mapping(mapping: Mapping[str, Any], source: str = "settings") -> Settings:
-    """Settings from plain values laid out as in the file. Raises `SettingsError`; `source` begins its text."""
+    """Settings from plain values laid out as in the file. Raises `SettingsError`; `source`, if any, begins its text."""
     return _validate(strict_yaml.Document(mapping), source)
 
 
@@ -401,7 +401,8 @@ def _validate(document: strict_yaml.Document, source: str) -> Settings:
             location = tuple(details["loc"])
             line = document.line(location)
             where = source if line is None else f"{source}, line {line}"
-            mistakes.append((line or 0, f"{where}: {'.'.join(map(str, location))}: {_translate(details, location)}"))
+            where = f"{where}: " if where else ""
+            mistakes.append((line or 0, f"{where}{'.'.join(map(str, location))}: {_translate(details, location)}"))
         mistakes.sort(key=lambda mistake: mistake[0])
         raise SettingsError("\n".join(text for _, text in mistakes)) from None
 

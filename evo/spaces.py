@@ -18,8 +18,12 @@ from evo.errors import UsageError
 ArrayLike = float | Sequence[float] | np.ndarray
 
 
+MAX_SIZE = 2**31 - 1
+"""Numbers in a genome: far more than any population of them fits a machine's memory for."""
+
+
 def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    dimensions = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    dimensions = tuple(shape) if isinstance(shape, (Sequence, np.ndarray)) else (shape,)
     if not dimensions or any(isinstance(d, bool) or not isinstance(d, (int, np.integer)) or d < 1 for d in dimensions):
         raise UsageError(f"shape: expected a positive integer or a tuple of them, found {shape!r}")
     return tuple(int(d) for d in dimensions)
@@ -34,6 +38,8 @@ class Space(ABC):
     def __init__(self, shape: int | Sequence[int]) -> None:
         self.shape = _checked_shape(shape)
         self.size = math.prod(self.shape)
+        if self.size > MAX_SIZE:
+            raise UsageError(f"shape: expected at most {MAX_SIZE:,} numbers in a genome, found {shape!r}")
 
     @abstractmethod
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +75,12 @@ class _Bounded(Space):
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike, shape: int | Sequence[int] | None = None) -> None:
         if shape is None:
-            shape = np.broadcast_shapes(np.shape(lower), np.shape(upper)) or 1
+            try:
+                shape = np.broadcast_shapes(np.shape(lower), np.shape(upper)) or 1
+            except (TypeError, ValueError):
+                raise UsageError(
+                    f"lower, upper: expected numbers of one shape, found {lower!r} and {upper!r}"
+                ) from None
         super().__init__(shape)
         self.lower = self._bound("lower", lower)
         self.upper = self._bound("upper", upper)
@@ -81,12 +92,14 @@ class _Bounded(Space):
         try:
             numbers = np.asarray(value, dtype=np.float64)
             full = np.broadcast_to(numbers, self.shape).reshape(-1)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UsageError(f"{name}: expected a number or numbers of shape {self.shape}, found {value!r}") from None
         if not np.isfinite(full).all():
             raise UsageError(f"{name}: expected finite numbers, found {value!r}")
         if self.dtype.kind == "i" and (full != np.round(full)).any():
             raise UsageError(f"{name}: expected whole numbers, found {value!r}")
+        if self.dtype.kind == "i" and (np.abs(full) >= 2.0**63).any():
+            raise UsageError(f"{name}: expected whole numbers between -2**63 and 2**63, found {value!r}")
         bound = full.astype(self.dtype)
         bound.flags.writeable = False
         return bound

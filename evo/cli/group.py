@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import re
+import select
 import sys
 from typing import Any
 
@@ -65,6 +66,9 @@ class EvoGroup(click.Group):
         extra.setdefault("prog_name", "evo")
         try:
             code = super().main(*args, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            code = FINISHED
         except click.ClickException as error:
             code = _mistake(error)
         except click.Abort:
@@ -79,11 +83,23 @@ class EvoGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
             raise
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _reader_has_left():
+                raise  # click ends in silence
             if ctx.meta.get("evo.debug"):
                 import traceback
 
                 traceback.print_exc()
             return _failure(error, hint=not ctx.meta.get("evo.debug"))
+
+
+def _reader_has_left() -> bool:
+    """Whether standard output is a pipe that nobody reads any more, as behind ``| head``."""
+    watch = select.poll()
+    try:
+        watch.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no file of the system's
+        return False
+    return any(seen & (select.POLLERR | select.POLLHUP) for _, seen in watch.poll(0))
 
 
 def _flush() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evo.errors import ProblemError, SettingsError, UsageError
 
@@ -34,8 +35,30 @@ def build_problem(settings: Settings, path: Path) -> Problem:
     """The problem that the settings of this file describe."""
     from evo import registry
 
+    kind, parameters = settings.problem.type, settings.problem.parameters
+    if path.suffix.lower() == INSTANCE_SUFFIX:  # the error names it already
+        return registry.build_problem(kind, parameters, path.parent)
     with naming(path):
-        return registry.build_problem(settings.problem.type, settings.problem.parameters, path.parent)
+        try:
+            return registry.build_problem(kind, parameters, path.parent)
+        except UsageError as error:
+            raise ProblemError(_of_parameter(str(error), parameters, path.parent)) from error
+
+
+def _of_parameter(message: str, parameters: Mapping[str, Any], folder: Path) -> str:
+    """The message of an error in a problem's constructor, which knows no file, with the key that it is about first."""
+    if re.match(r"problem\b", message):
+        return message
+    guilty = [key for key, value in parameters.items() if message.endswith(f", found {value!r}")]
+    for key, value in parameters.items():
+        if message.startswith(f"{key}:"):
+            return f"problem.{message}"
+        path = str(folder / value) if isinstance(value, str) else None
+        if path is not None and message.startswith((f"{path}:", f"{path},")):
+            return f"problem.{key}: {os.path.abspath(path)}{message.removeprefix(path)}"
+    if len(guilty) == 1 and (field := re.match(r"\w+: ", message)):
+        return f"problem.{guilty[0]}: {message.removeprefix(field[0])}"
+    return f"problem: {message}"
 
 
 @contextlib.contextmanager

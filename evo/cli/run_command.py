@@ -64,6 +64,9 @@ def command(
       evo run X-n101-k25.vrp --generations 500 --workers 0
       evo run problem.yaml --json > events.jsonl
     """
+    with contextlib.suppress(ValueError, PermissionError):  # told by whoever reads it
+        if not file.exists():
+            raise UsageError(f"{file}: no such file")
     if supervise:
         return _supervised(file, output, overwrite, paths, as_json)
     from .session import conduct
@@ -80,6 +83,7 @@ def command(
             importable.extend(folders)
         from evo.run import run
 
+        _warn_of_timeout(settings, fault_tolerance, observers)
         with run_folder(output, file.stem) as folder, naming(file):
             return run(
                 settings,
@@ -115,6 +119,23 @@ def _supervised(file: Path, output: Path | None, overwrite: bool, paths: Sequenc
             ["resume", *code, *kept, str(folder)],
             paths=importable,
             as_json=as_json,
+        )
+
+
+def _warn_of_timeout(settings: Settings, fault_tolerance: tuple[str, ...], observers: Sequence[Observer]) -> None:
+    """Say where a limit that was asked for does not hold."""
+    from evo.distributed.fault_tolerance_config import FaultToleranceConfig
+    from evo.events import EventBus
+
+    if settings.workers != 0:
+        return
+    in_file = settings.fault_tolerance.model_dump(exclude_none=True)
+    config = FaultToleranceConfig.resolve(file=in_file, command_line=options.tolerance(fault_tolerance))
+    if config.evaluation_timeout is not None:
+        EventBus(observers).emit(
+            "alert",
+            message="evaluation_timeout has no effect with workers 0: an evaluation in this process cannot be broken "
+            "off; give --workers 1 or more",
         )
 
 

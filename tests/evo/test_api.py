@@ -259,3 +259,19 @@ def test_improve_replaces_genomes_by_better_ones() -> None:
     assert result.objective is not None
     assert result.objective < 1e-12
     assert result.objective == pytest.approx(float((result.x**2).sum()))
+
+
+def test_an_empty_name_is_no_folder() -> None:
+    with pytest.raises(evo.UsageError, match="output: expected a folder's name, found ''"):
+        evo.minimize(lambda x: 0.0, evo.Real(0, 1, shape=2), output="")
+
+
+def test_a_wrong_seed_is_told_by_its_own_name() -> None:
+    with pytest.raises(evo.SettingsError, match=r"^seed: expected"):
+        evo.minimize(lambda x: 0.0, evo.Real(0, 1, shape=2), seed=-1)
+
+
+def test_a_timeout_that_cannot_hold_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="evaluation_timeout has no effect with workers=0"):
+        evo.minimize(lambda x: float(x.sum()), evo.Real(0, 1, shape=2), stop=evo.Stop(generations=1),
+                     fault_tolerance={"evaluation_timeout": 5})  # fmt: skip

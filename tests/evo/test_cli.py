@@ -537,3 +537,55 @@ def test_a_total_below_what_is_done_is_a_mistake_and_changes_nothing(finished: P
     assert result.exit_code == 2
     assert "3 is not above the 7 already done" in result.stderr
     assert (finished / "settings.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["checkpoints"]])
+def test_a_command_alone_shows_its_help_in_full(arguments: list[str]) -> None:
+    result = evo_(*arguments)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: evo")
+    assert result.stdout.count("\n") > 10
+    assert not result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("problem:\n  type: sphere\n  dimensions: five", "p.yaml, line 3: problem.dimensions: expected a positive"),
+        (
+            "problem:\n  type: cvrp\n  instance: no.vrp",
+            "p.yaml, line 3: problem.instance: {here}/no.vrp: cannot be read",
+        ),
+        ("problem:\n  type: 'own_module_c:Bad'", "p.yaml, line 1: problem: upper: expected finite"),
+        ("problem:\n  type: 'own_module_c:Bad'\n  upper: x", "p.yaml, line 3: problem.upper: expected a number"),
+    ],
+)
+def test_a_constructors_mistake_names_the_file_and_the_parameter(text: str, said: str) -> None:
+    write("own_module_c.py", "import evo\nclass Bad(evo.Problem):\n"
+          "    def __init__(self, upper=float('inf')): self.space = evo.Real(0, upper, shape=2)\n"
+          "    def evaluate(self, x): return x.sum(axis=1)\n")  # fmt: skip
+    result = evo_("validate", write("p.yaml", text))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("evo: " + said.format(here=Path.cwd())), result.stderr
+
+
+def test_a_file_that_is_not_there_is_not_said_to_be_run() -> None:
+    result = evo_("run", "nothere.yaml")
+    assert result.exit_code == 2
+    assert result.output == "evo: nothere.yaml: no such file\n"
+
+
+@pytest.mark.parametrize("text", ["hello", "", "x" * 200])
+def test_a_text_given_for_a_checkpoint_is_none(text: str) -> None:
+    said = evo_("resume", write("notes.txt", text)).stderr
+    assert ("not a checkpoint" in said) == bool(text)
+    assert "magic" not in said
+    assert "64" not in said
+
+
+def test_a_timeout_that_cannot_hold_is_told_at_the_start() -> None:
+    text = SPHERE + "fault_tolerance: {evaluation_timeout: 5}\n"
+    assert "evaluation_timeout has no effect" in evo_("run", write("p.yaml", text)).stdout
+    option = evo_("run", write("q.yaml", SPHERE), "--fault-tolerance", "evaluation_timeout=5")
+    assert "evaluation_timeout has no effect" in option.stdout
+    assert "evaluation_timeout" not in evo_("run", "q.yaml").stdout

@@ -227,3 +227,12 @@ def test_a_folder_called_evo_in_the_working_directory_is_not_mistaken_for_the_pa
         [script, "run", "p.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["problems"], ["--help"], ["run", "--help"]])
+def test_a_reader_that_has_left_is_met_in_silence(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*EVO, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writer)
+    assert done.stderr == ""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from evo.errors import UsageError
 from evo.rng import stream
@@ -65,3 +70,25 @@ def test_genomes_outside_are_recognised() -> None:
 def test_a_wrong_space_is_refused_with_its_field_named(build: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         build()  # type: ignore[operator]  # parametrised callables
+
+
+_ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.complex_numbers(),
+    st.lists(st.one_of(st.integers(), st.floats(), st.none(), st.lists(st.floats(), max_size=2)), max_size=3),
+    st.dictionaries(st.integers(), st.integers(), max_size=1), st.binary(max_size=2),
+)  # fmt: skip
+_SHAPES = st.one_of(_ANYTHING.filter(lambda s: not isinstance(s, int) or s < 1000 or s > 2**31), st.just(2.5))
+
+
+@given(kind=st.sampled_from([Real, Integer]), lower=_ANYTHING, upper=_ANYTHING, shape=_SHAPES)
+@example(kind=Real, lower=0.0, upper=1.0, shape=2.5)
+@example(kind=Real, lower=[0, 0], upper=[1, 1, 1], shape=None)
+@example(kind=Real, lower=0, upper=1, shape=10**30)
+@example(kind=Integer, lower=0, upper=1e300, shape=2)
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_space_is_built_from_only_a_usage_error_comes_of_it(
+    kind: Any, lower: Any, upper: Any, shape: Any
+) -> None:
+    with contextlib.suppress(UsageError):
+        space = kind(lower, upper, shape)
+        assert (space.lower <= space.upper).all()
