@@ -130,7 +130,12 @@ def _last_words(result: Result, display: Display, paths: Sequence[Path]) -> tupl
     if result.quarantined or result.retries:
         rows.append(("faults", f"{result.retries:,} retried, {result.quarantined:,} set aside"))
     rows.append(("digest", result.digest))
-    if not status.started and result.stop_reason != "interrupted":
+    run = status.run
+    if (
+        run.get("event") == "resumed"
+        and run["generation"] == result.generations
+        and result.stop_reason != "interrupted"
+    ):
         rows.append(("note", "the run was finished already; to extend it, give a new total: --generations or --time"))
     line = (
         f"{result.stop_reason}: objective {objective}, {words.plural(result.generations, 'generation')}, "
