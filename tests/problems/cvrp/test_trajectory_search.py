@@ -12,7 +12,7 @@ from evo.problems.cvrp.trajectory_search import FIRST_COURSE, TrajectorySearch
 
 SMALL = {"type": "trajectories", "iterations": 5}
 # Costs of the four solutions under search, and of their best, after six generations of 40 iterations.
-GOLDEN = [[11565.0, 11515.0], [11619.0, 11548.0], [11567.0, 11513.0], [11567.0, 11513.0]]
+GOLDEN = [[11565.0, 11515.0], [11619.0, 11548.0], [11567.0, 11513.0], [11627.0, 11627.0]]
 
 
 def problem():
@@ -128,3 +128,8 @@ def test_a_parameter_that_makes_no_sense_is_refused_by_name(name, value):
 def test_the_trajectories_are_the_golden_ones():
     members = run(search(iterations=40), 6).members
     assert members["costs"].tolist() == GOLDEN
+
+
+def test_the_population_is_smaller_where_there_are_many_customers():
+    assert search().population == 4
+    assert TrajectorySearch(cvrp.CVRP(cvrp.generate(500, seed=1)), 1).population == 2
