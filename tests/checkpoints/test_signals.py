@@ -198,5 +198,5 @@ def test_a_save_is_due_in_the_middle_of_a_long_generation(tmp_path: Path) -> Non
         observers=[seen.append],
     )
     found = [e["generation"] for e in seen if e["event"] == "checkpoint"]
-    assert found[-2:] == [2, 3]
-    assert len(set(found)) == len(found)
+    assert found.count(2) == 1
+    assert found[-1] == 3  # and perhaps twice: when it was due, and as the end
