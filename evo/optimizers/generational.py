@@ -41,6 +41,12 @@ class Told:
             return np.argsort(self.objective, kind="stable")
         return np.lexsort((self.objective, self.violation))
 
+    def first(self) -> int:
+        """The best row."""
+        if not self.violation.any():
+            return int(self.objective.argmin())
+        return int(self.ranked()[0])
+
     def usable(self) -> np.ndarray:
         """Which rows have a result, (n,) bool."""
         return np.asarray(np.isfinite(self.objective))
@@ -120,9 +126,9 @@ class Generational(Optimizer):
         if generation != self.told:
             raise UsageError(f"tell: expected the candidates of generation {self.told}, found those of {generation}")
         told = self._checked(candidates, results)
-        first = int(told.ranked()[0])
+        first = told.first()
         leader = Best(float(told.objective[first]), float(told.violation[first]), {"genome": told.genome[first]})
-        if np.isfinite(leader.objective) and leader.better_than(self.record):
+        if leader.objective < np.inf and leader.better_than(self.record):
             self.record = Best(leader.objective, leader.violation, {"genome": told.genome[first].copy()})
         self._tell(told)
         self.told += 1

@@ -38,7 +38,7 @@ def test_the_best_as_base_is_greedier_than_a_random_one() -> None:
 def test_l_shade_solves_rastrigin_in_thirty_dimensions_within_its_budget() -> None:
     problem = Rastrigin(30)
     problem.block = 512
-    result = evo.minimize(problem, optimizer="l-shade", seed=2, stop=evo.Stop(evaluations=60_000))
+    result = evo.minimize(problem, optimizer="l-shade", seed=2, stop=evo.Stop(evaluations=100_000))
     assert result.objective is not None
     assert result.objective < 1e-6
 
