@@ -145,21 +145,23 @@ class ChaosCluster:
         places: Sequence[Place] = (),
         variables: Mapping[str, str] | None = None,
     ) -> list[Node]:
-        """Start nodes and wait until they have joined."""
-        nodes = [
-            self.begin(cpus, place=places[index] if places else None, variables=variables) for index in range(count)
-        ]
-        for index, node in enumerate(nodes):
-            for more in range(_STARTS, 0, -1):
-                try:
-                    wait_until(node.is_up, _START_SECONDS, f"{node.name} is up")
-                    break
-                except AssertionError:
-                    if more == 1:
-                        raise
-                self.forget(node)
-                nodes[index] = node = self.begin(cpus, place=node.place, variables=variables)
-        return nodes
+        """Start nodes, one after another, and wait until they have joined.
+
+        Not all at once: of two that register in the same moment Ray forgets to answer one, now and then.
+        """
+        return [self._joined(cpus, places[index] if places else None, variables) for index in range(count)]
+
+    def _joined(self, cpus: int, place: Place | None, variables: Mapping[str, str] | None) -> Node:
+        for more in range(_STARTS, 0, -1):
+            node = self.begin(cpus, place=place, variables=variables)
+            try:
+                wait_until(node.is_up, _START_SECONDS, f"{node.name} is up")
+                break
+            except AssertionError:
+                if more == 1:
+                    raise
+            self.forget(node)
+        return node
 
     def remove(self, node: Node) -> None:
         """The node leaves as an administrator would have it."""

@@ -106,10 +106,10 @@ class Run:
         self._thread = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._thread.start()
 
-    def resume(self) -> None:
+    def resume(self, *words: str) -> None:
         """Go on with a run that has ended before its time."""
         self._errors.close()
-        self.start("resume", str(self.output))
+        self.start("resume", str(self.output), *words)
 
     def __enter__(self) -> Self:
         return self
@@ -273,12 +273,18 @@ def with_victims(parameters: Mapping[str, Any], kinds: Iterable[str], seed: int 
     """`Sleepy`'s parameters with each fault befalling one individual, from the second generation on in turn."""
     faults: dict[str, list[int]] = {}
     for generation, kind in enumerate(kinds, 1):
-        roll = _Roll(**{**parameters, "faults": faults, "dry": True})
-        evo.minimize(
-            roll,
-            optimizer={"type": "ga", "population": POPULATION},
-            stop=evo.Stop(generations=generation + 1),
-            seed=seed,
-        )
-        faults[kind] = [list(roll.met)[generation * POPULATION + 5 + generation % 7]]
+        faults[kind] = victim_in(generation, {**parameters, "faults": faults}, seed)
     return {**parameters, "faults": faults}
+
+
+def victim_in(generation: int, parameters: Mapping[str, Any], seed: int = 1) -> list[int]:
+    """The number of an individual that such a run meets first in about that generation."""
+    roll = _Roll(**{**parameters, "dry": True})
+    evo.minimize(
+        roll,
+        optimizer={"type": "ga", "population": POPULATION},
+        stop=evo.Stop(generations=generation + 1),
+        seed=seed,
+    )
+    met = list(roll.met)
+    return [met[min(generation * POPULATION + 5 + generation % 7, len(met) - 1)]]

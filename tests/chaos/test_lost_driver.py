@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import chaos_faults
 import pytest
-from chaos_cluster import ChaosCluster
+from chaos_cluster import ChaosCluster, wait_until
+
 from conftest import Starter
 
 
 def test_a_supervised_run_whose_driver_is_killed_leaves_no_trace(cluster: ChaosCluster, start: Starter) -> None:
-    run = start({}, cluster, generations=24, options=["--supervise"])
+    run = start({}, cluster, generations=12, options=["--supervise"])
     run.wait_for_generation(5)
-    first = chaos_faults.kill_driver(run)
-    run.wait_for_generation(15)
-    assert str(run.driver().pid) != first
     chaos_faults.kill_driver(run)
     run.assert_undisturbed(60)
-    assert not cluster.workers()
+    assert run.of("resumed")
+    wait_until(lambda: not cluster.workers(), 10, "the cluster is free of the run's workers")
+
+
+@pytest.mark.soak
+def test_a_supervised_run_whose_driver_is_killed_again_and_again(cluster: ChaosCluster, start: Starter) -> None:
+    run = start({}, cluster, generations=40, options=["--supervise"])
+    for generation in (5, 15, 25):
+        run.wait_for_generation(generation)
+        chaos_faults.kill_driver(run)
+    run.assert_undisturbed(60)
+    assert len(run.of("resumed")) == 3
 
 
 @pytest.mark.soak

@@ -8,6 +8,7 @@ from time import monotonic, sleep
 import chaos_faults
 import pytest
 from chaos_cluster import ChaosCluster
+
 from conftest import Starter
 
 LONGER = {"seconds": 0.05}
@@ -24,6 +25,7 @@ def test_a_node_that_dies_is_replaced_by_one_that_joins(cluster: ChaosCluster, s
     assert result["evaluations_by"] == {"ray": result["evaluations"]}
 
 
+@pytest.mark.soak
 def test_a_raylet_that_dies_before_its_workers_leaves_no_trace(cluster: ChaosCluster, start: Starter) -> None:
     run = start(LONGER, cluster, generations=12)
     run.wait_for_generation(3)
