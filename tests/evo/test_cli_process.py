@@ -40,9 +40,10 @@ class Deaf(Slow):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         with open("child", "w") as file:
             file.write(str(child.pid))
-        os.rename("child", "entered")
         while True:
             try:
+                if os.path.exists("child"):  # told from where every signal is caught
+                    os.rename("child", "entered")
                 time.sleep(60)
             except BaseException:
                 pass
