@@ -34,6 +34,7 @@ class SignalHandling:
     def __init__(self, notice: Callable[[str], None], saved: Callable[[], bool]) -> None:
         self.interrupt = Interrupt(self._wake_main_thread)
         self._woken = False
+        self._asked = False
         self._notice = notice
         self._saved = saved
         self._before: dict[signal.Signals, Any] = {}
@@ -57,8 +58,9 @@ class SignalHandling:
         cause = signal.Signals(number).name
         if self._woken:
             self._woken, cause = False, self.interrupt.cause
-        elif self.interrupt.requested:
+        elif self._asked or self.interrupt.requested:
             self._leave()
+        self._asked = True  # at once: the next signal may come while this one is still being told of
         self._notice(f"{cause}: saving what is done; once more to leave at once")
         self.interrupt.request(cause)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -71,6 +72,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         return process
 
     yield start
+    if (tmp_path / "entered").exists():  # a child that outlived its parent would keep the pipes open
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "entered").read_text()), signal.SIGKILL)
     for process in processes:
         if process.poll() is None:
             process.kill()
