@@ -77,11 +77,14 @@ class SignalHandling:
 
     def _leave(self) -> None:
         # Not through Python's own exit: that would wait for threads, and for whatever hangs.
-        if sys.__stdout__ is not None and sys.__stdout__.isatty():
-            os.write(sys.__stdout__.fileno(), SHOW_CURSOR)
-        code = INTERRUPTED if self._saved() else FAILED
-        _end_children()
-        os._exit(code)
+        code = FAILED
+        try:
+            code = INTERRUPTED if self._saved() else FAILED
+            if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                os.write(sys.__stdout__.fileno(), SHOW_CURSOR)
+            _end_children()
+        finally:
+            os._exit(code)  # whatever was raised: from here it would only reach what does not listen
 
 
 def _end_children() -> None:
