@@ -7,13 +7,12 @@ evaluate while Ray starts (4-10 s).
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -52,10 +51,6 @@ _CLOSE_SECONDS = 20.0
 """Ray's shutdown takes a second or two, and may hang when its head is gone: it is then left behind."""
 
 
-class _BrokenOff(BaseException):
-    """Raised in the thread that starts Ray, by the one that no longer wants it."""
-
-
 class RayCluster:
     """A connection to Ray: this process's own one if it has one, the cluster at `address`, or a private local one.
 
@@ -75,7 +70,6 @@ class RayCluster:
         self._end = threading.Event()
         self._error: BaseException | None = None
         self._owned = False
-        self._breakable = False
         self._processes: list[psutil.Process] = []
         self._variables: dict[str, str] = {}
         self._before: set[psutil.Process] = set()
@@ -118,17 +112,16 @@ class RayCluster:
         return RayCluster(self.address, self._workers)
 
     def close(self) -> None:
-        """Disconnect, end what was started here, wait until it is gone; a start under way is broken off. Idempotent."""
+        """Disconnect, end what was started here, wait until it is gone. Idempotent.
+
+        A start under way is waited for: broken off, it would leave Ray of no more use to this process.
+        """
         thread = self._thread
         if thread is None:
             return
         self._end.set()
         deadline = monotonic() + _CLOSE_SECONDS
         while thread.is_alive() and monotonic() < deadline:
-            if not self._ready.is_set() and self._breakable:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_BrokenOff)
-                )
             thread.join(0.1)
         self._thread = None
 
@@ -136,24 +129,13 @@ class RayCluster:
         try:
             self._connect()
         except BaseException as error:  # reported by `started`, in the caller's thread
-            self._breakable = False
             self._error = error
-            self._cleared()
+            self._disconnect()
             self._ready.set()
             return
         self._ready.set()
-        with suppress(_BrokenOff):  # one that arrives late
-            self._end.wait()
-        self._cleared()
-
-    def _cleared(self) -> None:
-        """Disconnect, even if the last `_BrokenOff` arrives late."""
-        while True:
-            try:
-                self._disconnect()
-            except _BrokenOff:
-                continue
-            return
+        self._end.wait()
+        self._disconnect()
 
     def _connect(self) -> None:
         import ray
@@ -169,7 +151,6 @@ class RayCluster:
             ray.init(address=self.address, **options)
             return
         self._before = set(psutil.Process().children(recursive=True))
-        self._breakable = True
         with _environment(_ENVIRONMENT):
             ray.init(
                 address="local",
@@ -179,7 +160,6 @@ class RayCluster:
                 object_store_memory=OBJECT_STORE_BYTES,
                 **options,
             )
-        self._breakable = False
         self._processes = self._own_processes()
         self._reaper = Reaper(self._processes)
 
