@@ -221,9 +221,7 @@ def storm(seconds: float, every: float, seed: int) -> int:
     same = result["digest"] == wanted.digest
     happened = Counter(mark.name.rpartition("-")[0] for mark in marks.iterdir())
     print(f"faults: {dict(weather.done)}; of evaluations: {dict(happened)}")
-    print(
-        f"generations {result['generations']}, retries {result['retries']}, exit code {code} (75: interrupted, saved)"
-    )
+    print(f"generations {result['generations']}, retries {result['retries']}")
     print(f"driver's memory, MB: {_quartiles([m / 1e6 for m in weather.memory])}")
     print(f"processes of cluster and run: {_quartiles(weather.processes)}")
     print(f"quarantined {result['quarantined']}, expected 0")

@@ -134,7 +134,7 @@ class Sleepy(evo.Problem):
         hoard = []
         for _ in range(600):
             hoard.append(np.ones(2_000_000))
-            time.sleep(0.005)
+            time.sleep(0.001)
         time.sleep(3600)
         return objectives
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 from chaos_cluster import ChaosCluster
 from chaos_runs import with_victims
+
 from conftest import Starter
 
 SURVIVED = ["raises", "raises_what_cannot_be_pickled", "gives_nan", "gives_garbage", "gives_too_few", "exits_python"]
@@ -84,7 +85,8 @@ def test_an_evaluation_that_eats_the_machine_s_memory_costs_itself_alone(
     tight_cluster: ChaosCluster, start: Starter, tmp_path: Path, once: bool
 ) -> None:
     parameters = {"block": 1, **({"mark": str(tmp_path)} if once else {})}
-    run = start(with_victims(parameters, ["eats_the_machine"]), tight_cluster, generations=6)
+    patience = {"deadline_floor": 20}  # lest its deadline ends it before the memory does
+    run = start(with_victims(parameters, ["eats_the_machine"]), tight_cluster, generations=20, fault_tolerance=patience)
     run.assert_undisturbed(120)
     assert run.quarantined() == run.reference().quarantined
     assert {event["kind"] for event in run.of("failure")} >= {"out_of_memory"}
