@@ -17,6 +17,7 @@ from evo.run import Callback, run
 from evo.settings import settings_from_mapping
 from evo.spaces import Space
 from evo.stopping import Stop
+from evo.suggestion import suggestion
 
 
 class Options(TypedDict, total=False):
@@ -83,7 +84,7 @@ def _optimize(
 ) -> Result:
     for name in options:
         if name not in Options.__annotations__:
-            hint = registry.suggestion(name, Options.__annotations__)
+            hint = suggestion(name, Options.__annotations__)
             raise UsageError(
                 f"{name}: unknown option{hint or ', expected one of ' + ', '.join(Options.__annotations__)}"
             )

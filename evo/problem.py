@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from evo.errors import ProblemError
+from evo.importing import import_name, importable_name
 from evo.spaces import Space, space_from_spec
 
 if TYPE_CHECKING:
@@ -181,23 +182,11 @@ class FunctionProblem(Problem):
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        from evo.registry import import_name
-
         flags = {name: spec[name] for name in ("vectorized", "noisy", "maximize")}
         return cls(import_name(spec["function"], "problem"), space_from_spec(spec["space"]), **flags)
 
     def describe(self) -> str:
         return f"{getattr(self.function, '__name__', 'function')}, {self.space!r}"
-
-
-def importable_name(thing: Any) -> str | None:
-    """``module:name`` where importing that gives `thing` again in another process; else None."""
-    import sys
-
-    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if module in (None, "__main__") or name is None or "<" in name or "." in name:
-        return None
-    return f"{module}:{name}" if getattr(sys.modules.get(module), name, None) is thing else None
 
 
 def is_plain(value: Any) -> bool:

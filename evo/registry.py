@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -11,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from evo.errors import EvoError, ProblemError, SettingsError
+from evo.importing import import_name, importable_name
 from evo.optimizers import BUILTIN as OPTIMIZERS
 from evo.optimizers.base import Optimizer
-from evo.problem import FunctionProblem, Problem, importable_name
+from evo.problem import FunctionProblem, Problem
+from evo.suggestion import suggestion
 
 PROBLEMS = {
     "cvrp": ("evo.problems.cvrp.problem:CVRP", "capacitated vehicle routing, from a VRPLIB file (`instance`)"),
@@ -23,44 +23,6 @@ PROBLEMS = {
     "onemax": ("evo.problems.combinatorial:OneMax", "count the ones, maximised (`bits`); optimum = bits"),
 }
 """Name in `problem.type` -> (``module:Class``, one line)."""
-
-
-def suggestion(word: str, known: Any) -> str:
-    """``, did you mean "x"?`` where a known name is near, else nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f', did you mean "{near[0]}"?' if near else ""
-
-
-def import_name(name: str, field: str) -> Any:
-    """The thing that ``module:name`` names.
-
-    Raises
-    ------
-    ProblemError
-        Naming `field`, and what is missing.
-    """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise ProblemError(f'{field}: expected "module:Class", found "{name}"')
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        if missing != module_name and not module_name.startswith(missing + "."):
-            raise ProblemError(f'{field}: module "{module_name}" needs "{missing}", which is not installed') from error
-        raise ProblemError(
-            f'{field}: no module "{module_name}" in the working directory, the folders given by --path, or the '
-            f"installed packages"
-        ) from error
-    except EvoError:
-        raise
-    except Exception as error:  # whatever the user's module raises when it is imported
-        raise ProblemError(f'{field}: importing "{module_name}" raised {type(error).__name__}: {error}') from error
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        hint = suggestion(attribute, (n for n in vars(module) if not n.startswith("_")))
-        raise ProblemError(f'{field}: module "{module_name}" has no "{attribute}"{hint}') from None
 
 
 def builtin_problems() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from evo import strict_yaml
 from evo.errors import SettingsError
+from evo.suggestion import suggestion
 
 MAX_SEED = 2**63
 
@@ -453,10 +453,7 @@ def _unknown_key(location: tuple[str | int, ...]) -> str:
             return f'unknown key here, did you mean "{section}.{key}"?'
     if len(location) > 1 and key in Settings.model_fields:
         return f'unknown key here, did you mean "{key}" at the top?'
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if close:
-        return f'unknown key, did you mean "{close[0]}"?'
-    return f"unknown key, expected one of {', '.join(known)}"
+    return f"unknown key{suggestion(key, known) or ', expected one of ' + ', '.join(known)}"
 
 
 def _sections() -> Iterator[tuple[str, list[str]]]:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from evo.errors import EvoError, UsageError
+from evo.suggestion import nearest
 
 FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
 
@@ -48,11 +49,9 @@ class EvoGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            if near:
-                hint = f'did you mean "{near[0]}"?'
+            near = nearest(name, COMMANDS)
+            if near is not None:
+                hint = f'did you mean "{near}"?'
             elif os.path.exists(name):
                 hint = f"did you mean: evo {'resume' if os.path.isdir(name) else 'run'} {name}?"
             else:

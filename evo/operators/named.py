@@ -99,7 +99,7 @@ def operator(field: str, name: str, operators: dict[str, Operator], space: Space
         Nothing is called so, or it is not for this space.
     """
     if isinstance(name, str) and ":" in name:
-        from evo.registry import import_name
+        from evo.importing import import_name
 
         function = import_name(name, f"optimizer.{field}")
         if not callable(function):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evo.errors import SettingsError
+from evo.suggestion import suggestion
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -35,10 +36,7 @@ def number(name: str, value: Any, above: float, most: float = math.inf) -> float
 
 def choice(name: str, value: Any, known: Sequence[str]) -> str:
     """One of the words `known`. Raises `SettingsError`, with a suggestion where the word is nearly one of them."""
-    import difflib
-
     if not isinstance(value, str) or value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f', did you mean "{near[0]}"?' if near else ""
+        hint = suggestion(str(value), known)
         raise SettingsError(f"optimizer.{name}: expected one of {', '.join(known)}, found {value!r}{hint}")
     return value

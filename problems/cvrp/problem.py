@@ -56,7 +56,7 @@ class CVRP(Problem):
         known = ("instance", "round", "best_known")
         for key in parameters:
             if key not in known:
-                from evo.registry import suggestion
+                from evo.suggestion import suggestion
 
                 raise ProblemError(f"problem.{key}: unknown key, expected {', '.join(known)}{suggestion(key, known)}")
         path = parameters.get("instance")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from evo.errors import InstanceError
+from evo.suggestion import nearest
 
 # Keys that say nothing about the problem are taken and left alone. A key that is not listed is refused: it may be a
 # constraint, and a solution that ignores a constraint is wrong.
@@ -167,7 +167,7 @@ def _add_value(path: Path, line: int, text: str, values: dict[str, Value], secti
 
 
 def _known(name: str, names: Iterable[str], ending: str = "") -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    if close:
-        return f"did you mean {close[0]}{ending}?"
+    near = nearest(name, names)
+    if near is not None:
+        return f"did you mean {near}{ending}?"
     return f"known are {', '.join(known + ending for known in names)}"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import evo
+from evo.importing import import_name
 from evo.optimizers import BUILTIN
 from evo.optimizers.generational import Generational
-from evo.registry import import_name
 from evo.spaces import Space
 
 SPACES: dict[str, Space] = {
