@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.errors import CheckpointError, SettingsError
+from evo.errors import CheckpointError
+from evo.optimizers import checks
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
 from evo.rng import Purpose, stream
 
@@ -86,17 +87,14 @@ class HybridGeneticSearch(Optimizer):
             ("restart", restart, 1),
             ("batch", batch, 1),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingsError(f"optimizer.{name}: expected a whole number, at least {least}, found {value!r}")
-        if isinstance(feasible, bool) or not isinstance(feasible, (int, float)) or not 0 <= feasible <= 1:
-            raise SettingsError(f"optimizer.feasible: expected a number from 0 to 1, found {feasible!r}")
+            checks.whole(name, value, least)
         self.problem = problem
         self.seed = seed
         self.population = population
         self.offspring = offspring
         self.elite = elite
         self.closest = closest
-        self.feasible = float(feasible)
+        self.feasible = checks.share("feasible", feasible)
         self.neighbours = neighbours
         self.restart = restart
         self.batch = batch

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo.errors import CheckpointError, SettingsError
+from evo.optimizers import checks
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
 from evo.rng import Purpose, stream
 
@@ -79,19 +80,16 @@ class TrajectorySearch(Optimizer):
         ):
             if value is None and name == "horizon":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingsError(f"optimizer.{name}: expected a whole number, at least {least}, found {value!r}")
+            checks.whole(name, value, least)
         if population % COHORTS != 0:
             raise SettingsError(f"optimizer.population: expected a multiple of {COHORTS}, found {population}")
-        if isinstance(guided, bool) or not isinstance(guided, (int, float)) or not 0 <= guided <= 1:
-            raise SettingsError(f"optimizer.guided: expected a number from 0 to 1, found {guided!r}")
         self.problem = problem
         self.seed = seed
         self.population = population
         self.iterations = iterations
         self.horizon = horizon
         self.exchange = exchange
-        self.guided = float(guided)
+        self.guided = checks.share("guided", guided)
 
         self.asked = 0
         self.told = 0
