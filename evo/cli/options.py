@@ -134,6 +134,25 @@ fault_tolerance = click.option(
 )  # fmt: skip
 
 
+def of_a_run(command: F) -> F:
+    """What `run` and `resume` have in common, in the order of their help."""
+    shared = (
+        generations,
+        seconds,
+        walltime,
+        workers,
+        wait_for_workers,
+        fault_tolerance,
+        supervise,
+        path,
+        display,
+        debug,
+    )
+    for option in reversed(shared):
+        command = option(command)
+    return command
+
+
 def display(command: F) -> F:
     """``--json`` and ``--quiet``."""
     command = click.option("--quiet", is_flag=True, help="Show the last line alone.")(command)

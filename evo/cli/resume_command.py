@@ -36,16 +36,7 @@ if TYPE_CHECKING:
     "--accept-changed-problem", is_flag=True,
     help="Go on although the problem's data or code are not what they were.",
 )  # fmt: skip
-@options.generations
-@options.seconds
-@options.walltime
-@options.workers
-@options.wait_for_workers
-@options.fault_tolerance
-@options.supervise
-@options.path
-@options.display
-@options.debug
+@options.of_a_run
 def command(
     path: str | Path,
     output: Path | None,

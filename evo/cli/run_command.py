@@ -25,16 +25,7 @@ if TYPE_CHECKING:
 @click.option("--output", type=options.NewFolder(), metavar="DIR", help="The run's folder.  [default: runs/<name>-<n>]")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @options.seed
-@options.generations
-@options.seconds
-@options.walltime
-@options.workers
-@options.wait_for_workers
-@options.fault_tolerance
-@options.supervise
-@options.path
-@options.display
-@options.debug
+@options.of_a_run
 def command(
     file: Path,
     output: Path | None,
