@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from .executor import Arrays, Batch, Context, Evaluator, Interrupted, InvalidRow, RowFailure
+from .executor import Arrays, Batch, ChunkResult, Context, Evaluator, Interrupted, InvalidRow, RowFailure
 
 TRIES = 2
 """A deterministic exception gets one more try."""
@@ -29,22 +29,6 @@ AtWork = Callable[[int, int], object]
 
 def ignore(first: int, count: int) -> None:
     """An `AtWork` that has no use for it."""
-
-
-@dataclass(slots=True)
-class ChunkResult:
-    """What a chunk gave: `arrays` have its rows in order; `failures` name rows by their position among those."""
-
-    arrays: dict[str, np.ndarray]
-    failures: list[RowFailure] = field(default_factory=list)
-    retries: int = 0
-    seconds: float = 0.0
-
-    def shifted(self, by: int) -> ChunkResult:
-        """The same, as part of something larger that has so many rows before it."""
-        if by and self.failures:
-            self.failures = [replace(failure, row=failure.row + by) for failure in self.failures]
-        return self
 
 
 def contiguous(batch: Batch) -> Batch:

@@ -12,13 +12,10 @@ executor may cut a batch into chunks only at multiples of `block`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from .blocks import ChunkResult
 
 Arrays = Mapping[str, np.ndarray]
 """Named arrays with one row per individual: all have the same length along axis 0."""
@@ -88,6 +85,22 @@ class RowFailure:
     error: str
     """One line: the exception's type and text."""
     traceback: str = ""
+
+
+@dataclass(slots=True)
+class ChunkResult:
+    """What a chunk gave: `arrays` have its rows in order; `failures` name rows by their position among those."""
+
+    arrays: dict[str, np.ndarray]
+    failures: list[RowFailure] = field(default_factory=list)
+    retries: int = 0
+    seconds: float = 0.0
+
+    def shifted(self, by: int) -> ChunkResult:
+        """The same, as part of something larger that has so many rows before it."""
+        if by and self.failures:
+            self.failures = [replace(failure, row=failure.row + by) for failure in self.failures]
+        return self
 
 
 @dataclass(slots=True)

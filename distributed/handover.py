@@ -13,8 +13,7 @@ from typing import Any
 
 from evo.errors import ExecutorError, ProblemError
 
-from .blocks import ChunkResult
-from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
+from .executor import Batch, ChunkResult, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
 from .in_process import InProcessExecutor
 from .known import KnownRows
 from .ray_executor import RayExecutor

@@ -9,9 +9,9 @@ from typing import Any
 
 from evo.errors import ExecutorError
 
-from .blocks import ChunkResult, block_starts, contiguous, evaluate_block, join
+from .blocks import block_starts, contiguous, evaluate_block, join
 from .decisions import intolerable
-from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
+from .executor import Batch, ChunkResult, Delivered, Evaluator, Interrupted, Listener, Outcome, ignore
 from .threads import OneThread
 
 _evaluating = 0

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .blocks import ChunkResult
-from .executor import Batch, Evaluator, Outcome, RowFailure
+from .executor import Batch, ChunkResult, Evaluator, Outcome, RowFailure
 
 
 class KnownRows:

@@ -15,8 +15,7 @@ import numpy as np
 from evo.errors import ExecutorError, SettingsError
 
 from . import available_cores
-from .blocks import ChunkResult
-from .executor import Batch, Executor, Interrupted
+from .executor import Batch, ChunkResult, Executor, Interrupted
 from .fault_tolerance_config import FaultToleranceConfig
 from .map_evaluator import MapEvaluator, Reply, TravellingMapEvaluator, column
 from .map_result import ItemError, MapError, MapFailure, MapInterrupted, MapResult

@@ -23,9 +23,9 @@ from evo.errors import ExecutorError
 
 from . import out_of_memory
 from .beacon import Position
-from .blocks import ChunkResult, contiguous
+from .blocks import contiguous
 from .cluster_watch import host_and_port, unreachable
-from .executor import Batch, Delivered, Evaluator, Interrupted, Listener, Outcome, RowFailure, ignore
+from .executor import Batch, ChunkResult, Delivered, Evaluator, Interrupted, Listener, Outcome, RowFailure, ignore
 from .failures import FailureType, classify
 from .fault_tolerance import FaultToleranceManager
 from .fault_tolerance_config import FaultToleranceConfig

@@ -13,7 +13,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any
 
 import psutil
@@ -120,9 +119,7 @@ class RayCluster:
         if thread is None:
             return
         self._end.set()
-        deadline = monotonic() + _CLOSE_SECONDS
-        while thread.is_alive() and monotonic() < deadline:
-            thread.join(0.1)
+        thread.join(_CLOSE_SECONDS)
         self._thread = None
 
     def _live(self) -> None:

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .blocks import ChunkResult
 from .costs import CostModel
 from .decisions import Action, Chunk, Decision
-from .executor import RowFailure
+from .executor import ChunkResult, RowFailure
 from .failures import FailureType
 from .fault_tolerance import FaultToleranceManager
 

@@ -14,8 +14,17 @@ import numpy as np
 
 from evo import checkpoints
 from evo.checkpoints.journal import Journal
-from evo.distributed.blocks import ChunkResult
-from evo.distributed.executor import Batch, Delivered, Evaluator, Executor, Listener, Outcome, RowFailure, ignore
+from evo.distributed.executor import (
+    Batch,
+    ChunkResult,
+    Delivered,
+    Evaluator,
+    Executor,
+    Listener,
+    Outcome,
+    RowFailure,
+    ignore,
+)
 from evo.distributed.known import KnownRows
 from evo.errors import CheckpointError
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.distributed.blocks import ChunkResult
-from evo.distributed.executor import Batch, Outcome, RowFailure, ignore
+from evo.distributed.executor import Batch, ChunkResult, Outcome, RowFailure, ignore
 from evo.distributed.handover import HandoverExecutor
 from evo.distributed.in_process import InProcessExecutor
 from evo.distributed.known import KnownRows

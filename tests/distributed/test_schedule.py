@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_executor import Clock, manager_with
 
-from evo.distributed.blocks import ChunkResult
+from evo.distributed.executor import ChunkResult
 from evo.distributed.failures import FailureType
 from evo.distributed.schedule import QUEUED_PER_SLOT, Call, GivenUp, Schedule
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import cloudpickle
 
-from evo.distributed.blocks import ChunkResult, block_starts, contiguous, evaluate_chunk, join
-from evo.distributed.executor import Batch, Delivered, Evaluator, Listener, Outcome, ignore
+from evo.distributed.blocks import block_starts, contiguous, evaluate_chunk, join
+from evo.distributed.executor import Batch, ChunkResult, Delivered, Evaluator, Listener, Outcome, ignore
 
 
 class ShufflingExecutor:
