@@ -129,10 +129,6 @@ class Problem:
         """One line for the screen."""
         return f"{type(self).__name__}, {self.space!r}"
 
-    def notice(self) -> str | None:
-        """A line to show before a long preparation, such as kernels being compiled; None where there is none."""
-        return None
-
 
 def _rebuild(cls: type[Problem], state: dict[str, Any]) -> Problem:
     problem = object.__new__(cls)

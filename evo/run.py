@@ -261,7 +261,7 @@ class _Session:
         is_new = self.resumed_from is None or self.branched
         if saver is not None and is_new and not saver.save_now():
             raise RunFailedError(f"the first checkpoint cannot be saved, nothing was evaluated yet: {saver.trouble}")
-        notice = self.parts.problem.notice()
+        notice = self.parts.optimizer.notice()
         if notice is not None:
             events.emit("alert", message=notice)
         self.parts.optimizer.warm_up()

@@ -71,6 +71,10 @@ class Optimizer(ABC):
     def evaluator(self) -> Evaluator:
         """What the workers run."""
 
+    def notice(self) -> str | None:
+        """A line to show before a long preparation, such as kernels being compiled; None where there is none."""
+        return None
+
     def warm_up(self) -> None:  # noqa: B027 - a hook that most optimizers have no use for
         """Compile or load what `ask` and `tell` need; called once, before the run's clock starts."""
 

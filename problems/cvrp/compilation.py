@@ -182,6 +182,11 @@ def mark_cached(module: str, what: str) -> None:
         (cache_folder(module) / f"{what}.compiled").touch()
 
 
+def notice(module: str, what: str) -> str | None:
+    """The line that tells of compilation, where it is to come."""
+    return None if kernels_cached(module, what) else "compiling kernels, once (about half a minute)"
+
+
 def kernels_cached(module: str, what: str) -> bool:
     """Whether nothing has to be compiled, as far as a look at the cache folder can tell; never loads or compiles."""
     return (cache_folder(module) / f"{what}.compiled").is_file()

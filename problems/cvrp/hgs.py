@@ -17,6 +17,7 @@ from evo.optimizers import checks
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
 from evo.rng import Purpose, stream
 
+from . import compilation
 from .education import NEIGHBOURS, Education
 from .kernels_population import Population, absorb, breed, empty_population, rebuild
 from .search_data import check_supported, most_routes
@@ -122,6 +123,9 @@ class HybridGeneticSearch(Optimizer):
 
     def evaluator(self) -> Evaluator:
         return Education(self.problem.instance, block_size(self.batch), self.neighbours)
+
+    def notice(self) -> str | None:
+        return compilation.notice("kernels_education", "int32" if self.problem.instance.integral else "float64")
 
     def warm_up(self) -> None:
         """Compile or load the driver's kernels, on a population of nobody."""

@@ -16,7 +16,6 @@ from evo.problem import Evaluation, Problem
 from evo.spaces import Permutation
 
 from .checker import check
-from .compilation import kernels_cached
 from .instance import Instance
 from .search_data import SearchData, check_supported
 from .solution import Solution, write_sol
@@ -86,11 +85,6 @@ class CVRP(Problem):
         from evo.stopping import Stop
 
         return Stop(time=60)
-
-    def notice(self) -> str | None:
-        if kernels_cached("kernels_education", "int32" if self.instance.integral else "float64"):
-            return None
-        return "compiling kernels, once (about half a minute)"
 
     # -- giant tours ----------------------------------------------------------------------------------------------
 

@@ -19,8 +19,9 @@ from evo.optimizers import checks
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
 from evo.rng import Purpose, stream
 
+from . import compilation
 from .search_data import check_supported, most_routes
-from .trajectory import STATE, Course, TrajectoryEpoch, new_individuals
+from .trajectory import STATE, Course, TrajectoryEpoch, metric_name, new_individuals
 
 if TYPE_CHECKING:
     from evo.distributed.executor import Evaluator
@@ -99,6 +100,9 @@ class TrajectorySearch(Optimizer):
     def parameters(self) -> dict[str, Any]:
         names = ("population", "iterations", "horizon", "exchange", "guided")
         return {name: getattr(self, name) for name in names}
+
+    def notice(self) -> str | None:
+        return compilation.notice("kernels_trajectory", metric_name(self.problem.instance))
 
     def evaluator(self) -> Evaluator:
         return TrajectoryEpoch(self.problem.instance, Course(self.iterations, guided=self.guided))

@@ -7,6 +7,10 @@ import sys
 import pytest
 
 from evo.problems.cvrp import compilation
+from evo.problems.cvrp.generator import generate
+from evo.problems.cvrp.hgs import HybridGeneticSearch
+from evo.problems.cvrp.problem import CVRP
+from evo.problems.cvrp.trajectory_search import TrajectorySearch
 
 # A process of its own: numba reads its settings once. `rebuild` is an entry point that compiles fast.
 SCRIPT = """
@@ -89,3 +93,16 @@ def test_whether_kernels_are_cached_is_told_without_compiling(own_folder):
     compilation.mark_cached("kernels_education", "int32")
     assert compilation.kernels_cached("kernels_education", "int32")
     assert not compilation.kernels_cached("kernels_education", "float64")
+
+
+def test_each_optimizer_tells_of_the_compilation_of_its_own_kernels(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    problem = CVRP(generate(10, seed=1))
+    hgs, trajectories = HybridGeneticSearch(problem, 1), TrajectorySearch(problem, 1)
+    assert hgs.notice()
+    assert trajectories.notice()
+    compilation.mark_cached("kernels_education", "int32")
+    assert hgs.notice() is None
+    assert trajectories.notice()
+    compilation.mark_cached("kernels_trajectory", "int32")
+    assert trajectories.notice() is None
