@@ -8,6 +8,7 @@ from time import monotonic, sleep
 import chaos_faults
 import pytest
 from chaos_cluster import ChaosCluster
+
 from conftest import Starter
 
 

@@ -9,6 +9,7 @@ import chaos_faults
 import pytest
 from chaos_cluster import KEEPALIVE, ChaosCluster
 from chaos_network import Network, missing_privilege
+
 from conftest import Starter
 
 pytestmark = [
