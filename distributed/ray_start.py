@@ -44,6 +44,8 @@ _ENVIRONMENT = {
 }
 """For a private cluster's processes, the workers among them."""
 
+CONNECT_SECONDS = 180.0
+"""A Ray that has not started by then will not."""
 _EXIT_SECONDS = 5.0
 _PROBE_SECONDS = 10.0
 _CLOSE_SECONDS = 20.0

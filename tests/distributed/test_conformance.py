@@ -56,8 +56,8 @@ def run(executor: Executor, *batches: Batch) -> list[Outcome]:
 
 def workers(executor: Any) -> list[psutil.Process]:
     """The processes of the executor's workers."""
-    slots: Any = (executor._ray if isinstance(executor, HandoverExecutor) else executor)._slots
-    return [slot.process for slot in slots.by_id.values() if slot.process is not None]
+    crew: Any = (executor._ray if isinstance(executor, HandoverExecutor) else executor)._crew
+    return [slot.process for slot in crew.slots.by_id.values() if slot.process is not None]
 
 
 @pytest.fixture(scope="module")

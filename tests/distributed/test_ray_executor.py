@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from modal_evaluator import ModalEvaluator, assert_same, batch, expected
 
-from evo.distributed import make_executor, ray_executor
+from evo.distributed import make_executor, ray_executor, whereabouts
 from evo.distributed.fault_tolerance_config import FaultToleranceConfig
 from evo.distributed.handover import HandoverExecutor
 from evo.distributed.in_process import InProcessExecutor
@@ -76,9 +76,8 @@ class DiesOnceMarked(ModalEvaluator):
 
 
 def kill_workers(executor: RayExecutor) -> None:
-    slots = executor._slots
-    assert slots is not None
-    for slot in slots.by_id.values():
+    assert executor._crew is not None
+    for slot in executor._crew.slots.by_id.values():
         if slot.process is not None:
             os.kill(slot.process.pid, signal.SIGKILL)
 
@@ -194,7 +193,7 @@ def test_a_row_that_hangs_is_known_at_once_and_costs_its_chunk_no_deadline() -> 
 def test_a_worker_that_hangs_before_any_cost_is_known_is_replaced_when_it_has_long_done_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ray_executor, "_UNMEASURED_IDLE_SECONDS", 2.0)
+    monkeypatch.setattr(whereabouts, "UNMEASURED_IDLE_SECONDS", 2.0)
     executor = RayExecutor(1, config=CONFIG)
     executor.start(ModalEvaluator(), Told())
     try:
@@ -214,8 +213,9 @@ def test_a_worker_that_the_kernel_ends_for_want_of_memory_has_its_chunk_halved(
     try:
         executor.submit(batch(16))
         executor.collect(never)  # from now on chunks have several blocks
-        monkeypatch.setattr(ray_executor.out_of_memory, "kills", lambda: next(kills))
-        executor._kills = -1
+        monkeypatch.setattr(whereabouts.out_of_memory, "kills", lambda: next(kills))
+        assert executor._crew is not None
+        executor._crew._whereabouts._kills = -1
         each = batch(64, 1, mode="ends_process_once", bad=[2], mark=str(tmp_path / "mark"))
         executor.submit(each)
         assert_same(executor.collect(never).arrays, expected(each))

@@ -63,7 +63,7 @@ def test_two_private_clusters_one_after_the_other_leave_no_process_and_print_not
             while not executor.advance(0.1):
                 pass
             evaluate(executor, generation)
-            slot = next(iter(executor._slots.by_id.values()))
+            slot = next(iter(executor._crew.slots.by_id.values()))
             slot.process.kill()
             evaluate(executor, generation + 1)
             executor.close()
