@@ -39,6 +39,11 @@ class Options(TypedDict, total=False):
     """The function takes a batch, ``f(X) -> (batch,)``."""
     noisy: bool
     """The function takes a second argument, the individual's own numpy Generator."""
+    objectives: int | Sequence[str]
+    """How many objectives the function gives, all minimised (maximised by `maximize`); or for each what is better,
+    such as ``("min", "max")``. Default: one."""
+    reference: Sequence[float]
+    """With several objectives: see `Problem.reference`."""
     cluster: str | Mapping[str, Any] | None
     """An existing Ray cluster's address."""
     checkpoint: Mapping[str, Any] | None
@@ -61,8 +66,8 @@ def minimize(problem: Problem | Callable[..., Any], space: Space | None = None, 
     space
         Where a function is searched; a `Problem` has its own.
     options
-        optimizer, stop, seed, workers, output, overwrite, vectorized, noisy, cluster, checkpoint, fault_tolerance,
-        wait_for_workers, callback, observers: see `Options`.
+        optimizer, stop, seed, workers, output, overwrite, vectorized, noisy, objectives, reference, cluster,
+        checkpoint, fault_tolerance, wait_for_workers, callback, observers: see `Options`.
 
     Raises
     ------
@@ -125,8 +130,8 @@ _SETTINGS = ("optimizer", "seed", "workers", "cluster", "checkpoint", "fault_tol
 def _problem(given: Problem | Callable[..., Any], space: Space | None, options: Options, maximize: bool) -> Problem:
     vectorized, noisy = options.get("vectorized", False), options.get("noisy", False)
     if isinstance(given, Problem):
-        if space is not None or vectorized or noisy:
-            raise UsageError("problem: a Problem has its own space, block and noise; give them there")
+        if space is not None or vectorized or noisy or "objectives" in options or "reference" in options:
+            raise UsageError("problem: a Problem has its own space, block, noise and objectives; give them there")
         if maximize and not given.maximize:
             raise UsageError(f"problem: {type(given).__name__} is minimised; set maximize = True in its class")
         return given
@@ -135,4 +140,25 @@ def _problem(given: Problem | Callable[..., Any], space: Space | None, options: 
         raise ProblemError(f"problem: expected a Problem or a function, found {given!r}{hint}")
     if space is None:
         raise UsageError("space: a function needs one, such as evo.Real(-5, 5, shape=8)")
-    return FunctionProblem(given, space, vectorized=vectorized, noisy=noisy, maximize=maximize)
+    directions = _directions(options.get("objectives", 1), maximize)
+    return FunctionProblem(
+        given,
+        space,
+        vectorized=vectorized,
+        noisy=noisy,
+        maximize=maximize and not directions,
+        directions=directions,
+        reference=options.get("reference"),
+    )
+
+
+def _directions(objectives: Any, maximize: bool) -> tuple[str, ...]:
+    """`Problem.directions` of what a call says of the objectives."""
+    if isinstance(objectives, int) and not isinstance(objectives, bool) and objectives >= 1:
+        return () if objectives == 1 else ("max" if maximize else "min",) * objectives
+    named = isinstance(objectives, (list, tuple)) and len(objectives) > 1
+    if not named or any(direction not in ("min", "max") for direction in objectives):
+        raise UsageError(f'objectives: expected their number, or "min" or "max" for each, found {objectives!r}')
+    if maximize:
+        raise UsageError("objectives: maximize makes all larger; name what is better of each in minimize")
+    return tuple(objectives)

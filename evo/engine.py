@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 from evo.distributed.executor import Batch, Executor, Interrupted, Outcome
 from evo.errors import CheckpointError, RunFailedError
 from evo.events import EventBus
+from evo.indicators import hypervolume
 from evo.interrupt import Interrupt
-from evo.optimizers.base import Best, Candidates, Optimizer, Results
+from evo.optimizers.base import Best, Candidates, Front, Optimizer, Results
 from evo.stopping import Stop, StopReason
 
 MAX_QUARANTINED_SHARE = 0.9
@@ -37,6 +38,9 @@ class Progress:
     stall: int = 0
     """Generations since the best improved."""
     best: Best | None = None
+    """None with several objectives: the optimizer has a front."""
+    hypervolume: float | None = None
+    """With several objectives and a reference point: the largest hypervolume of a feasible front so far."""
     quarantined: int = 0
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -54,6 +58,7 @@ class Progress:
             "best": None
             if best is None
             else {"objective": best.objective, "violation": best.violation, "arrays": dict(best.arrays)},
+            "hypervolume": self.hypervolume,
             "quarantined": self.quarantined,
             "quarantine": [dict(entry) for entry in self.quarantine],
             "seconds": self.seconds,
@@ -65,7 +70,8 @@ class Progress:
     def from_tree(cls, tree: Mapping[str, Any]) -> Progress:
         """The inverse of `to_tree`. Raises `CheckpointError`."""
         try:
-            fields = {name: tree[name] for name in cls.__slots__}
+            fields = {name: tree[name] for name in cls.__slots__ if name != "hypervolume"}
+            fields["hypervolume"] = tree.get("hypervolume")  # checkpoints of version 0.1.0 know but one objective
             best = fields["best"]
             fields["best"] = None if best is None else Best(best["objective"], best["violation"], best["arrays"])
             return cls(**fields)
@@ -96,7 +102,8 @@ class Engine:
         events: EventBus | None = None,
         progress: Progress | None = None,
         pending: list[Candidates] | None = None,
-        maximize: bool = False,
+        signs: tuple[float, ...] = (1.0,),
+        reference: Sequence[float] | None = None,
         best_known: float | None = None,
         interrupt: Interrupt | None = None,
         checkpoint: Callable[[], None] = lambda: None,
@@ -110,7 +117,8 @@ class Engine:
         self.progress = progress or Progress()
         self.pending: deque[Candidates] = deque(pending or [])
         self.best_known = best_known
-        self._sign = -1.0 if maximize else 1.0
+        self._signs = signs
+        self._reference = None if reference is None else np.multiply(reference, signs)
         self._interrupt = interrupt or Interrupt()
         self.checkpoint = checkpoint
         self.poll: Callable[[], None] = lambda: None
@@ -129,17 +137,48 @@ class Engine:
 
     # What is told to the outside, in the user's sense ------------------------------------------------------------
 
-    def user_objective(self) -> float | None:
-        """The best objective so far as the user counts it."""
+    def user_objective(self) -> float | np.ndarray | None:
+        """The best objective so far as the user counts it; with k > 1 objectives those of the front, (m, k)."""
+        if len(self._signs) > 1:
+            front = self.front
+            return None if front is None else front.objective * np.array(self._signs)
         best = self.progress.best
-        return None if best is None else self._sign * best.objective
+        return None if best is None else self._signs[0] * best.objective
+
+    @property
+    def front(self) -> Front | None:
+        """With several objectives: the optimizer's front after the last whole generation."""
+        return self.optimizer.front
+
+    def hypervolume(self) -> float | None:
+        """Of the front as it is now; None where nothing is feasible or no reference point is known."""
+        front = self.front
+        if front is None or self._reference is None or not front.feasible:
+            return None
+        return hypervolume(front.objective, self._reference)
+
+    def standing(self) -> dict[str, Any]:
+        """How good what was found is, as events tell it: the best objective, or the front in short."""
+        if len(self._signs) > 1:
+            front = self.front
+            return {
+                "front": 0 if front is None else len(front),
+                "hypervolume": self.hypervolume(),
+                "feasible": front is not None and front.feasible,
+            }
+        best = self.progress.best
+        return {
+            "objective": self.user_objective(),
+            "feasible": best is not None and best.feasible,
+            "gap": self.gap(),
+        }
 
     def gap(self) -> float | None:
         """Per cent above the best known objective (below it, where larger is better); None where none is known."""
-        objective = self.user_objective()
-        if objective is None or not self.best_known:
+        best, sign = self.progress.best, self._signs[0]
+        if best is None or not self.best_known:
             return None
-        return 100.0 * self._sign * (objective - self.best_known) / abs(self.best_known)
+        return 100.0 * sign * (sign * best.objective - self.best_known) / abs(self.best_known)
 
     def elapsed(self) -> float:
         """Seconds of optimisation over all parts of the run."""
@@ -200,8 +239,13 @@ class Engine:
         return None
 
     def _target_reached(self) -> bool:
-        best, target = self.progress.best, self.stop.target
-        return target is not None and best is not None and best.feasible and best.objective <= self._sign * target
+        progress, target = self.progress, self.stop.target
+        if target is None:
+            return False
+        if len(self._signs) > 1:
+            return progress.hypervolume is not None and progress.hypervolume >= target
+        best = progress.best
+        return best is not None and best.feasible and best.objective <= self._signs[0] * target
 
     def _time_is_up(self) -> bool:
         # The first generation is always finished: a run that was given any time at all has something to show.
@@ -257,16 +301,30 @@ class Engine:
         for where, count in outcome.evaluated_by.items():
             progress.evaluated_by[where] = progress.evaluated_by.get(where, 0) + count
         progress.stall += 1
-        best = self.optimizer.best
-        improved = best is not None and best.better_than(progress.best)
-        if best is not None and improved:
-            progress.best = Best(best.objective, best.violation, {k: v.copy() for k, v in best.arrays.items()})
+        improved = self._take_best() if len(self._signs) == 1 else self._take_hypervolume()
+        if improved:
             progress.stall = 0
         if self.events:
             self.events.generation = progress.generation
-            if improved and best is not None:
-                self.events.emit("improved", objective=self.user_objective(), feasible=best.feasible, gap=self.gap())
+            if improved:
+                self.events.emit("improved", **self.standing())
             self._emit_generation(force=False)
+
+    def _take_best(self) -> bool:
+        """Whether the optimizer has found a better one."""
+        best = self.optimizer.best
+        if best is None or not best.better_than(self.progress.best):
+            return False
+        self.progress.best = Best(best.objective, best.violation, {k: v.copy() for k, v in best.arrays.items()})
+        return True
+
+    def _take_hypervolume(self) -> bool:
+        """Whether the front covers more than any before; never where no reference point is known."""
+        volume = self.hypervolume()
+        if volume is None or (self.progress.hypervolume is not None and volume <= self.progress.hypervolume):
+            return False
+        self.progress.hypervolume = volume
+        return True
 
     def _quarantine(self, outcome: Outcome, count: int) -> None:
         """Remember the rows that were given up; refuse a generation that shows the whole run to be broken."""
@@ -310,9 +368,7 @@ class Engine:
         self.events.emit(
             "generation",
             evaluations=progress.evaluations,
-            objective=self.user_objective(),
-            feasible=progress.best is not None and progress.best.feasible,
-            gap=self.gap(),
+            **self.standing(),
             seconds=round(self.elapsed(), 3),
             evaluations_per_second=rate,
             workers=self.executor.workers_alive(),

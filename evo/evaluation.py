@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 
 from evo.distributed.executor import Arrays, Context, InvalidRow
-from evo.problem import Evaluation, Problem
+from evo.problem import Evaluation, Problem, signs
 from evo.rng import Purpose, stream
 
 
 class ProblemEvaluator:
     """Rows are genomes; results are ``objective`` (minimised) and ``violation`` (their sum), both (n,) float64.
 
-    A problem with `improve` also gives ``genome``, which replaces the candidate's.
+    With k > 1 objectives ``objective`` is (n, k). A problem with `improve` also gives ``genome``, which replaces the
+    candidate's.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        self._signs = np.array(signs(problem))
         self.block = 1 if problem.noisy else problem.block
 
     def warm_up(self) -> None:
@@ -42,11 +44,15 @@ class ProblemEvaluator:
         return results
 
     def placeholder(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
-        worst = np.full(len(rows["row"]), np.inf)
-        results = {"objective": worst, "violation": worst.copy()}
+        count = len(rows["row"])
+        results = {"objective": np.full(self._shape(count), np.inf), "violation": np.full(count, np.inf)}
         if self.problem.improve is not None:
             results["genome"] = rows["genome"].copy()
         return results
+
+    def _shape(self, count: int) -> tuple[int, ...]:
+        """Of the objectives of `count` individuals."""
+        return (count,) if len(self._signs) == 1 else (count, len(self._signs))
 
     def _improved(self, genomes: np.ndarray) -> np.ndarray:
         space = self.problem.space
@@ -65,24 +71,26 @@ class ProblemEvaluator:
         objectives, violations = (
             (found.objectives, found.violations) if isinstance(found, Evaluation) else (found, None)
         )
-        objective = _numbers("objectives", objectives, count)
-        if objective.ndim == 2 and objective.shape[1] == 1:
+        shape = self._shape(count)
+        objective = _numbers("objectives", objectives, shape)
+        if objective.shape == (count, 1):
             objective = objective[:, 0]
-        if objective.shape != (count,):
-            raise InvalidRow(f"objectives: expected an array of shape ({count},), found {objective.shape}")
+        if objective.shape != shape:
+            hint = "; several objectives are named by Problem.directions" if objective.ndim == 2 != len(shape) else ""
+            raise InvalidRow(f"objectives: expected an array of shape {shape}, found {objective.shape}{hint}")
         _refuse_not_finite("objective", objective)
         violation = np.zeros(count)
         if violations is not None:
-            each = _numbers("violations", violations, count)
+            each = _numbers("violations", violations, (count,))
             if each.ndim not in (1, 2) or len(each) != count:
                 raise InvalidRow(f"violations: expected an array of shape ({count}, m), found {each.shape}")
             each = each.reshape(count, -1)
             _refuse_not_finite("violations", each)
             violation = np.maximum(each, 0.0).sum(axis=1)
-        return (-objective if self.problem.maximize else objective), violation
+        return objective * self._signs, violation
 
 
-def _numbers(name: str, values: Any, count: int) -> np.ndarray:
+def _numbers(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         raw = np.asarray(values)
         if raw.dtype.kind not in "biuf" and not (raw.dtype == object and raw.size and None not in raw.ravel()):
@@ -90,7 +98,7 @@ def _numbers(name: str, values: Any, count: int) -> np.ndarray:
         array = raw.astype(np.float64)
     except (TypeError, ValueError):
         found = f"{type(values).__name__} {values!r:.80}"
-        raise InvalidRow(f"{name}: expected numbers of shape ({count},), found {found}") from None
+        raise InvalidRow(f"{name}: expected numbers of shape {shape}, found {found}") from None
     return array
 
 

@@ -37,7 +37,8 @@ def fingerprint(problem: Problem) -> dict[str, str]:
     if spec is not None:
         parts["parameters" if problem.builtin_name is None else "data"] = _hash(spec["data"])
     if problem.builtin_name is None:
-        parts["calls"] = _hash([problem.block, problem.noisy, problem.maximize])
+        several = [list(problem.directions)] if len(problem.directions) else []
+        parts["calls"] = _hash([problem.block, problem.noisy, problem.maximize, *several])
         if arrays := {n: v for n, v in vars(problem).items() if isinstance(v, np.ndarray) and is_plain(v)}:
             parts["arrays"] = _hash(arrays)
         parts |= dict(_sources(problem))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -16,7 +16,7 @@ from evo.importing import import_name, importable_name
 from evo.spaces import Space, space_from_spec
 
 if TYPE_CHECKING:
-    from evo.optimizers.base import Best
+    from evo.optimizers.base import Best, Front
     from evo.stopping import Stop
 
 
@@ -27,7 +27,7 @@ class Evaluation:
     Parameters
     ----------
     objectives
-        ``(batch,)``, or ``(batch, k)`` for several objectives.
+        ``(batch,)``, or ``(batch, k)`` for several objectives, in the order of `Problem.directions`.
     violations
         ``(batch, m)`` or ``(batch,)``: ``g(x) <= 0`` holds; positive values are violations. None: no constraints.
     """
@@ -47,7 +47,13 @@ class Problem:
     noisy: bool = False
     """True: `evaluate(x, rng)` is called for one individual at a time with that individual's own generator."""
     maximize: bool = False
-    """True: larger objectives are better."""
+    """True: larger objectives are better. For several objectives, see `directions`."""
+    directions: Sequence[str] = ()
+    """Of several objectives, in order, what is better: "min" (smaller) or "max" (larger), such as ``("min", "max")``.
+    Empty: there is one objective."""
+    reference: Sequence[float] | None = None
+    """With several objectives: the point that the hypervolume is measured from, worse than all that is of interest in
+    each objective. Without it the hypervolume is not told, and no run can stop by it (`Stop.stall`, `Stop.target`)."""
     block: int = 32
     """Rows per call of `evaluate` (the last call of a generation may have fewer). 1 spreads dear evaluations best."""
     best_known: float | None = None
@@ -85,7 +91,7 @@ class Problem:
 
         Returns
         -------
-        ``(batch,)`` numbers, or an `Evaluation`.
+        ``(batch,)`` numbers, ``(batch, k)`` for k objectives, or an `Evaluation`.
         """
         raise NotImplementedError
 
@@ -106,6 +112,13 @@ class Problem:
         """Write `solution_file`. Raises `OSError`, or `SolutionError` where the solution does not hold."""
         sign = -1.0 if self.maximize else 1.0
         content = {"x": self.solution(best).tolist(), "objective": sign * best.objective, "feasible": best.feasible}
+        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+    def write_front(self, path: Path, front: Front) -> None:
+        """Write `solution_file` where there are several objectives: all points. Raises `OSError`."""
+        x = self.space.shaped(front.arrays["genome"])
+        objectives = front.objective * np.array(signs(self))
+        content = {"x": x.tolist(), "objective": objectives.tolist(), "feasible": front.feasible}
         path.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
     @classmethod
@@ -130,6 +143,13 @@ class Problem:
         return f"{type(self).__name__}, {self.space!r}"
 
 
+def signs(problem: Problem) -> tuple[float, ...]:
+    """For each objective what turns it into one to be minimised, and back: 1.0, or -1.0 where larger is better."""
+    if len(problem.directions) == 0:
+        return (-1.0,) if problem.maximize else (1.0,)
+    return tuple(-1.0 if direction == "max" else 1.0 for direction in problem.directions)
+
+
 def _rebuild(cls: type[Problem], state: dict[str, Any]) -> Problem:
     problem = object.__new__(cls)
     problem.__dict__.update(state)
@@ -137,7 +157,10 @@ def _rebuild(cls: type[Problem], state: dict[str, Any]) -> Problem:
 
 
 class FunctionProblem(Problem):
-    """A plain function as a problem: element-wise, ``f(x) -> number``, or vectorised, ``f(X) -> (batch,)``."""
+    """A plain function as a problem: element-wise, ``f(x) -> number``, or vectorised, ``f(X) -> (batch,)``.
+
+    With several `directions` it gives a sequence of k numbers, or ``(batch, k)``.
+    """
 
     def __init__(
         self,
@@ -147,6 +170,8 @@ class FunctionProblem(Problem):
         vectorized: bool = False,
         noisy: bool = False,
         maximize: bool = False,
+        directions: Sequence[str] = (),
+        reference: Sequence[float] | None = None,
     ) -> None:
         if not callable(function):
             raise ProblemError(f"problem: expected a Problem or a function, found {function!r}")
@@ -157,6 +182,8 @@ class FunctionProblem(Problem):
         self.vectorized = vectorized
         self.noisy = noisy
         self.maximize = maximize
+        self.directions = directions
+        self.reference = reference
         self.block = Problem.block if vectorized and not noisy else 1
 
     def evaluate(self, x: np.ndarray, *rng: np.random.Generator) -> Any:
@@ -168,9 +195,14 @@ class FunctionProblem(Problem):
             return Evaluation(np.asarray(result.objectives)[None], violations)
         return np.asarray(result)[None]
 
-    def flags(self) -> dict[str, bool]:
+    def flags(self) -> dict[str, Any]:
         """How the function is called: the keywords of `FunctionProblem`."""
-        return {"vectorized": self.vectorized, "noisy": self.noisy, "maximize": self.maximize}
+        flags: dict[str, Any] = {"vectorized": self.vectorized, "noisy": self.noisy, "maximize": self.maximize}
+        if len(self.directions):
+            flags["directions"] = list(self.directions)
+        if self.reference is not None:
+            flags["reference"] = [float(value) for value in self.reference]
+        return flags
 
     def to_spec(self) -> dict[str, Any] | None:
         name = importable_name(self.function)
@@ -179,6 +211,7 @@ class FunctionProblem(Problem):
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
         flags = {name: spec[name] for name in ("vectorized", "noisy", "maximize")}
+        flags |= {name: spec[name] for name in ("directions", "reference") if name in spec}
         return cls(import_name(spec["function"], "problem"), space_from_spec(spec["space"]), **flags)
 
     def describe(self) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evo.errors import EvoError, ProblemError, SettingsError
 from evo.importing import import_name, importable_name
 from evo.optimizers import BUILTIN as OPTIMIZERS
@@ -75,10 +77,33 @@ def checked(problem: Problem) -> Problem:
         )
     if type(problem).evaluate is Problem.evaluate:
         raise ProblemError(f"problem: {name} has no method evaluate")
+    _check_objectives(problem)
     block = problem.block
     if isinstance(block, bool) or not isinstance(block, int) or block < 1:
         raise ProblemError(f"problem: {name}.block: expected a positive whole number, found {block!r}")
     return problem
+
+
+def _check_objectives(problem: Problem) -> None:
+    name, directions, reference = type(problem).__name__, problem.directions, problem.reference
+    if isinstance(directions, str) or any(direction not in ("min", "max") for direction in directions):
+        raise ProblemError(
+            f'problem: {name}.directions: expected "min" or "max" for each objective, found {directions!r}'
+        )
+    if len(directions) == 1 or (len(directions) and problem.maximize):
+        raise ProblemError(
+            f"problem: {name}.directions: expected two or more, and maximize for one objective alone, found "
+            f"{directions!r} and maximize = {problem.maximize}"
+        )
+    if reference is None:
+        return
+    try:
+        numbers = np.asarray(reference, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.zeros(0)
+    if len(directions) == 0 or numbers.shape != (len(directions),) or not np.isfinite(numbers).all():
+        expected = f"{len(directions)} finite numbers" if len(directions) else "none with one objective"
+        raise ProblemError(f"problem: {name}.reference: expected {expected}, found {reference!r}")
 
 
 def optimizer_class(name: str, problem: Problem) -> type[Optimizer]:
@@ -95,8 +120,12 @@ def optimizer_class(name: str, problem: Problem) -> type[Optimizer]:
 
 
 def build_optimizer(name: str | None, parameters: Mapping[str, Any], problem: Problem, seed: int) -> Optimizer:
-    """The optimizer that the settings describe; without a name the problem's default."""
-    cls = optimizer_class(name or problem.default_optimizer, problem)
+    """The optimizer that the settings describe; without a name the problem's default, which with several objectives
+    is ``nsga2`` where it names none."""
+    default = problem.default_optimizer
+    if len(problem.directions) and default == Problem.default_optimizer:
+        default = "nsga2"
+    cls = optimizer_class(name or default, problem)
     _check_keys(cls, parameters, "optimizer", {"problem", "seed"})
     build: Callable[..., Optimizer] = cls
     return build(problem, seed, **parameters)

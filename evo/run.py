@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from evo import checkpoints, registry, versions
 from evo.checkpoints.journal import Journal, read_journal
 from evo.checkpoints.remote import is_url
@@ -19,8 +21,8 @@ from evo.events import EventBus, EventLog, Observer
 from evo.fingerprint import code_files
 from evo.interrupt import Interrupt
 from evo.journaling import JournalingExecutor, to_come
-from evo.problem import Problem
-from evo.result import Result
+from evo.problem import Problem, signs
+from evo.result import ParetoFront, Result
 from evo.run_folder import RunFolder, checkpoint_of
 from evo.run_state import Parts, from_checkpoint, identity, new_parts, to_tree
 from evo.saving import Saver
@@ -230,7 +232,8 @@ class _Session:
                 events=events,
                 progress=parts.progress,
                 pending=parts.pending,
-                maximize=parts.problem.maximize,
+                signs=signs(parts.problem),
+                reference=parts.problem.reference,
                 best_known=parts.problem.best_known,
                 interrupt=self.interrupt,
                 callback=self.callback,
@@ -360,12 +363,13 @@ class _Session:
             "output": None if self.folder is None else str(self.folder.path),
             "best_known": parts.problem.best_known,
             "maximize": parts.problem.maximize,
+            "directions": list(parts.problem.directions),
         }
         if self.resumed_from is None:
             events.emit("started", **about, settings=parts.settings.to_mapping())
             return
         kept = sum(len(record["rows"]) for record in self.kept)
-        so_far = {"objective": engine.user_objective(), "gap": engine.gap(), "seconds": round(engine.elapsed(), 3)}
+        so_far = {**engine.standing(), "seconds": round(engine.elapsed(), 3)}
         code = code_files(parts.problem)
         events.emit("resumed", **about, **so_far, code=code, kept=kept, **{"from": self.resumed_from})
         if parts.changed:
@@ -394,8 +398,11 @@ class _Session:
         if folder is not None:
             try:
                 folder.mend(self.parts.settings.to_yaml())
+                front = engine.front
                 if progress.best is not None:
                     problem.write_solution(folder.path / problem.solution_file, progress.best)
+                elif front is not None:
+                    problem.write_front(folder.path / problem.solution_file, front)
                 folder.write_result(content)
             except (OSError, CheckpointError) as failure:
                 why = failure.strerror if isinstance(failure, OSError) else failure
@@ -409,13 +416,18 @@ class _Session:
 
     def _result(self, engine: Engine, reason: StopReason) -> Result:
         parts, progress = self.parts, engine.progress
-        best = progress.best
+        best, found, front = progress.best, engine.front, None
         genome = None if best is None else best.arrays.get("genome")
+        x = None if genome is None else parts.problem.space.shaped(genome[None])[0]
+        objective = engine.user_objective()
+        if found is not None:
+            x = parts.problem.space.shaped(found.arrays["genome"])
+            front = ParetoFront(x, np.asarray(objective))
         return Result(
-            x=None if genome is None else parts.problem.space.shaped(genome[None])[0],
-            objective=engine.user_objective(),
-            feasible=best is not None and best.feasible,
-            solution=None if best is None else parts.problem.solution(best),
+            x=x,
+            objective=objective,
+            feasible=bool(engine.standing()["feasible"]),
+            solution=x if best is None else parts.problem.solution(best),
             generations=progress.generation,
             evaluations=progress.evaluations,
             evaluations_by=dict(progress.evaluated_by),
@@ -425,5 +437,7 @@ class _Session:
             quarantined=progress.quarantined,
             retries=progress.retries,
             digest=checkpoints.digest(parts.optimizer.state()),
+            front=front,
+            hypervolume=engine.hypervolume(),
             output=None if self.folder is None else self.folder.path,
         )

@@ -8,10 +8,10 @@ from typing import Any
 
 from evo import checkpoints, registry, versions
 from evo.engine import Engine, Progress
-from evo.errors import CheckpointError, ProblemError, UsageError
+from evo.errors import CheckpointError, ProblemError, SettingsError, UsageError
 from evo.fingerprint import differences, fingerprint
 from evo.optimizers.base import Candidates, Optimizer
-from evo.problem import FunctionProblem, Problem
+from evo.problem import FunctionProblem, Problem, signs
 from evo.settings import Settings, settings_from_mapping
 from evo.spaces import space_from_spec
 from evo.stopping import Stop, StopReason
@@ -48,6 +48,7 @@ def new_parts(settings: Settings, problem: Problem) -> Parts:
     stop = Stop.from_mapping(settings.stop.model_dump()) or problem.default_stop()
     chosen = settings.optimizer
     optimizer = registry.build_optimizer(chosen.type, chosen.parameters, problem, settings.seed)
+    _check_stop(stop, problem)
     resolved = _resolved(settings, optimizer, stop)
     return Parts(
         resolved,
@@ -60,6 +61,16 @@ def new_parts(settings: Settings, problem: Problem) -> Parts:
         [],
         versions.fingerprint(),
     )
+
+
+def _check_stop(stop: Stop, problem: Problem) -> None:
+    """Refuse limits that the problem gives no meaning to."""
+    for name in ("target", "stall"):
+        if getattr(stop, name) is not None and len(signs(problem)) > 1 and problem.reference is None:
+            raise SettingsError(
+                f"stop.{name}: with several objectives it is told by the hypervolume, which needs a reference point: "
+                f"expected Problem.reference (reference=…), found none"
+            )
 
 
 def _resolved(settings: Settings, optimizer: Optimizer, stop: Stop) -> Settings:
@@ -78,10 +89,16 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
         Why the run ended, where it did.
     """
     problem, optimizer = parts.problem, parts.optimizer
+    front = engine.front
     moving = {
         "optimizer": {"type": optimizer.name, "parameters": optimizer.parameters(), "state": optimizer.state()},
         "pending": [{"rows": c.rows, "context": c.context} for c in engine.pending],
-        "run": {**engine.progress.to_tree(), "seconds": engine.elapsed(), "finished": finished},
+        "run": {
+            **engine.progress.to_tree(),
+            "front": None if front is None else {"objective": front.objective, "violation": front.violation},
+            "seconds": engine.elapsed(),
+            "finished": finished,
+        },
     }
     if parts.fixed is None:
         parts.fixed = {
@@ -94,6 +111,7 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
                 "fingerprint": parts.fingerprint,
                 "space": problem.space.to_spec(),
                 "maximize": problem.maximize,
+                "directions": list(problem.directions),
                 "function": problem.flags() if isinstance(problem, FunctionProblem) else None,
             },
         }
@@ -153,6 +171,7 @@ def from_checkpoint(
             f"from the start of the run"
         )
     found, now, changed = _problem_of(saved, problem, path, accept_changed_problem)
+    _check_stop(limits, found)
     optimizer = registry.build_optimizer(chosen["type"], chosen["parameters"], found, settings.seed)
     try:
         optimizer.load_state(chosen["state"])

@@ -27,9 +27,10 @@ class Stop:
     time
         Seconds of optimisation in all, > 0: from the first evaluation, without imports, compilation and Ray's start.
     target
-        An objective that is good enough, reached by a feasible solution.
+        An objective that is good enough, reached by a feasible solution; with several objectives a hypervolume
+        (`Problem.reference`).
     stall
-        Generations without an improvement of the best, >= 1.
+        Generations without an improvement of the best, >= 1; with several objectives, of the hypervolume.
     evaluations
         Evaluations in all, >= 1; never exceeded.
     """

@@ -80,6 +80,9 @@ def summarize(checkpoint: Checkpoint) -> dict[str, Any]:
     objective = best.get("objective") if isinstance(best, Mapping) else None
     if objective is not None and problem.get("maximize"):
         objective = -objective  # a run minimises
+    front = run.get("front")
+    if isinstance(front, Mapping):
+        objective = front_of(front, problem)
     path = checkpoint.path
     status = path.stat() if path is not None else None
     return {
@@ -96,12 +99,19 @@ def summarize(checkpoint: Checkpoint) -> dict[str, Any]:
         "evaluations_by": run.get("evaluated_by"),
         "seconds": run.get("seconds"),
         "best": objective,
+        "hypervolume": run.get("hypervolume"),
         "retries": run.get("retries"),
         "quarantined": run.get("quarantined"),
         "finished": run.get("finished"),
         "versions": dict(_section(checkpoint, "versions")),
         "sizes": dict(array_sizes(checkpoint)),
     }
+
+
+def front_of(front: Mapping[str, Any], problem: Mapping[str, Any]) -> list[list[float]]:
+    """The objectives of a checkpoint's front, in the user's sense."""
+    signs = [-1.0 if direction == "max" else 1.0 for direction in problem.get("directions", ())]
+    return [[sign * value for sign, value in zip(signs, row, strict=True)] for row in front["objective"].tolist()]
 
 
 def array_sizes(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
@@ -139,6 +149,7 @@ def _show(summary: Mapping[str, Any]) -> None:
         ("stop", stop),
         ("generation", summary["generation"]),
         ("best", None if summary["best"] is None else text.number(summary["best"])),
+        ("hypervolume", None if summary["hypervolume"] is None else text.number(summary["hypervolume"])),
         ("evaluations", summary["evaluations"] if not by else f"{summary['evaluations']:,} ({by})"),
         ("time", None if summary["seconds"] is None else text.duration(summary["seconds"])),
         ("faults", f"{summary['retries']} retried, {summary['quarantined']} set aside" if summary["retries"] else None),

@@ -117,6 +117,8 @@ def _last_words(result: Result, display: Display, paths: Sequence[Path]) -> tupl
     objective = words.number(result.objective)
     if result.objective is not None and not result.feasible:
         objective += " (infeasible)"
+    if result.hypervolume is not None:
+        objective += f", hypervolume {words.number(result.hypervolume)}"
     if status.gap is not None:
         objective += f", gap {words.gap(status.gap)}"
     by = ", ".join(f"{count:,} in {_place(name)}" for name, count in result.evaluations_by.items())

@@ -29,6 +29,7 @@ from evo.run_folder import RunFolder
 from evo.walltime import JOB_START, process_start
 
 from .group import FAILED, INTERRUPTED
+from .inspect_command import front_of
 from .session import resume_line
 from .signals import SAVE, SHOW_CURSOR, SIGNALS
 
@@ -228,11 +229,16 @@ class _Supervisor:
 def _result(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """The content of `result.json`, from a checkpoint alone."""
     progress = checkpoint["run"]
-    best = progress["best"]
-    objective = None if best is None else -best["objective"] if checkpoint["problem"]["maximize"] else best["objective"]
+    best, front = progress["best"], progress.get("front")
+    objective: Any = None
+    if best is not None:
+        objective = -best["objective"] if checkpoint["problem"]["maximize"] else best["objective"]
+    feasible = best is not None and best["violation"] <= 0
+    if front is not None:
+        objective, feasible = front_of(front, checkpoint["problem"]), bool((front["violation"] <= 0).all())
     return {
         "objective": objective,
-        "feasible": best is not None and best["violation"] <= 0,
+        "feasible": feasible,
         "generations": progress["generation"],
         "evaluations": progress["evaluations"],
         "evaluations_by": progress["evaluated_by"],

@@ -19,16 +19,17 @@ def polynomial(
     Source: Deb and Goyal (1996), Computer Science and Informatics 26(4), 30-45; bounds as in NSGA-II's code.
     """
     child = genomes.copy()
-    rows, genes = np.nonzero(rng.random(genomes.shape) < probability)
-    u = rng.random(len(rows))
-    low, high, x = lower[genes], upper[genes], genomes[rows, genes]
+    at = np.flatnonzero(rng.random(genomes.shape) < probability)
+    genes = at % genomes.shape[1]
+    u = rng.random(len(at))
+    low, high, x = lower[genes], upper[genes], genomes.ravel()[at]
     width = high - low
     safe = np.where(width > 0.0, width, 1.0)
     left = u < 0.5
     nearness = 1.0 - np.where(left, x - low, high - x) / safe
     share = np.where(left, 2.0 * u, 2.0 * (1.0 - u))
     step = 1.0 - (share + (1.0 - share) * nearness ** (eta + 1.0)) ** (1.0 / (eta + 1.0))
-    child[rows, genes] = np.clip(x + np.where(left, -step, step) * width, low, high)
+    child.ravel()[at] = np.minimum(np.maximum(x + np.where(left, -step, step) * width, low), high)
     return child
 
 

@@ -60,6 +60,7 @@ def _free_mutation(function: Callable[..., Any]) -> Callable[..., Any]:
 
 CROSSOVERS = {
     "sbx": Operator(_bounded(crossover.simulated_binary), (Real,)),
+    "sbx-bounded": Operator(_bounded(crossover.simulated_binary_bounded), (Real,)),
     "uniform": Operator(_free(crossover.uniform), _VECTORS),
     "order": Operator(_free(crossover.order), (Permutation,)),
     "one-point": Operator(_free(crossover.n_point, points=1), _VECTORS),

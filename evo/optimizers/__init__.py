@@ -8,6 +8,7 @@ BUILTIN = {
     "cma-es": "evo.optimizers.cma_es:CMAES",
     "de": "evo.optimizers.de:DifferentialEvolution",
     "es": "evo.optimizers.es:EvolutionStrategy",
+    "nsga2": "evo.optimizers.nsga2:NSGA2",
     "l-shade": "evo.optimizers.l_shade:LSHADE",
     "pso": "evo.optimizers.pso:ParticleSwarm",
     "sep-cma-es": "evo.optimizers.cma_es:SeparableCMAES",

@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evo.optimizers.base import Front
 from evo.optimizers.generational import Generational, Told
 from evo.spaces import Binary, Integer, Permutation, Real, Space
 
 if TYPE_CHECKING:
     from evo.problem import Problem
 
-CHOICES = ("ga", "l-shade", "cma-es", "sep-cma-es")
+CHOICES = ("ga", "l-shade", "cma-es", "sep-cma-es", "nsga2")
 MANY_DIMENSIONS = 300
 """From here on a full covariance matrix costs more than it teaches in any usual budget."""
 SHORT = 20
 """Evaluations per dimension below which a population that is to shrink has no time to."""
 
 
-def choice(space: Space, remaining: int | None) -> str:
+def choice(space: Space, remaining: int | None, objectives: int = 1) -> str:
     """The name of the optimizer for a space and a budget of evaluations (None: not limited).
 
-    Permutations and bits: ``ga``. Whole numbers: ``l-shade`` where the budget is known and no very short one, else
-    ``cma-es``. Reals: ``cma-es``, the one that solves most of COCO's bbob; ``sep-cma-es`` in many dimensions.
+    Several objectives: ``nsga2``. One: permutations and bits ``ga``; whole numbers ``l-shade`` where the budget is
+    known and no very short one, else ``cma-es``; reals ``cma-es``, the one that solves most of COCO's bbob;
+    ``sep-cma-es`` in many dimensions.
     """
+    if objectives > 1:
+        return "nsga2"
     if isinstance(space, (Permutation, Binary)):
         return "ga"
     if isinstance(space, Integer) and remaining is not None and remaining >= SHORT * space.size:
@@ -41,6 +45,7 @@ class Auto(Generational):
 
     name = "auto"
     spaces = (Real, Integer, Binary, Permutation)
+    objectives = "any"
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
@@ -58,7 +63,7 @@ class Auto(Generational):
         return inner
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
-        inner = self.inner or self._choose(choice(self.space, remaining))
+        inner = self.inner or self._choose(choice(self.space, remaining, self.objective_count))
         inner.asked = self.asked
         return inner._ask(remaining)
 
@@ -66,6 +71,10 @@ class Auto(Generational):
         assert self.inner is not None
         self.inner.told = self.told
         self.inner._tell(told)
+
+    @property
+    def front(self) -> Front | None:
+        return None if self.inner is None else self.inner.front
 
     def summary(self) -> dict[str, float]:
         return {} if self.inner is None else self.inner.summary()

@@ -57,6 +57,25 @@ class Best:
         return (self.violation, self.objective) < (other.violation, other.objective)
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """With several objectives: the individuals that no other one dominates, m of them. All objectives are minimised."""
+
+    objective: np.ndarray
+    """(m, k)."""
+    violation: np.ndarray
+    """(m,) total constraint violations: all 0, or all alike where nothing is feasible."""
+    arrays: dict[str, np.ndarray]
+    """The individuals, m rows each."""
+
+    def __len__(self) -> int:
+        return len(self.violation)
+
+    @property
+    def feasible(self) -> bool:
+        return len(self) > 0 and bool((self.violation <= 0.0).all())
+
+
 class Optimizer(ABC):
     """Base class. A subclass is built as ``cls(problem, seed, **parameters)`` and checks its parameters there.
 
@@ -104,7 +123,12 @@ class Optimizer(ABC):
     @property
     @abstractmethod
     def best(self) -> Best | None:
-        """The best individual told so far; None before the first usable one."""
+        """The best individual told so far; None before the first usable one, and with several objectives."""
+
+    @property
+    def front(self) -> Front | None:
+        """With several objectives: the front of what is kept; None before the first usable one, and with one."""
+        return None
 
     def parameters(self) -> dict[str, Any]:
         """The parameters with their defaults resolved, for `settings.yaml`; ``cls(problem, seed, **p)`` rebuilds it."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo.operators import selection
-from evo.operators.named import CROSSOVERS, MUTATIONS, default_name, operator
 from evo.optimizers import checks
 from evo.optimizers.base import Best
 from evo.optimizers.generational import Generational, Told, array_of
+from evo.optimizers.variation import Variation
 from evo.population import Population
+from evo.problem import signs
 from evo.rng import Purpose, stream
 from evo.spaces import Binary, Integer, Permutation, Real
 
@@ -45,9 +46,9 @@ class GeneticAlgorithm(Generational):
         How parents are chosen: ``tournament``; ``roulette``, in proportion to fitness; ``rank``, by linear ranking;
         ``sus``, stochastic universal sampling by linear ranking; ``truncation``, from the best half.
     crossover_operator
-        For reals ``sbx``, ``blend``, ``arithmetic``; for reals, integers and bits ``uniform``, ``one-point``,
-        ``two-point``; for permutations ``order``, ``pmx``, ``cycle``, ``erx``; or ``module:function``, see
-        `evo.operators.named`. None: the space's default, above.
+        For reals ``sbx``, ``sbx-bounded``, ``blend``, ``arithmetic``; for reals, integers and bits ``uniform``,
+        ``one-point``, ``two-point``; for permutations ``order``, ``pmx``, ``cycle``, ``erx``; or ``module:function``,
+        see `evo.operators.named`. None: the space's default, above.
     mutation_operator
         For reals ``polynomial``, ``gaussian``; for integers ``integer-step``; for bits ``bit-flip``; for permutations
         ``inversion``, ``swap``, ``insertion``, ``scramble``; or ``module:function``. None: the space's default.
@@ -82,17 +83,8 @@ class GeneticAlgorithm(Generational):
         self.size = checks.whole("population", population, 2)
         self.elitism = checks.whole("elitism", elitism, 0, population - 1)
         self.tournament = checks.whole("tournament", tournament, 1)
-        self.crossover = checks.share("crossover", crossover)
-        if mutation is None:
-            mutation = 0.5 if isinstance(self.space, Permutation) else 1.0 / self.space.size
-        self.mutation = checks.share("mutation", mutation)
+        self.variation = Variation(self.space, crossover, mutation, crossover_operator, mutation_operator)
         self.selection = checks.choice("selection", selection, SELECTIONS)
-        self.operators = (
-            default_name(CROSSOVERS, self.space) if crossover_operator is None else crossover_operator,
-            default_name(MUTATIONS, self.space) if mutation_operator is None else mutation_operator,
-        )
-        self._cross = operator("crossover_operator", self.operators[0], CROSSOVERS, self.space)
-        self._mutate = operator("mutation_operator", self.operators[1], MUTATIONS, self.space)
         self.steady = checks.choice("survival", survival, SURVIVALS) == "steady-state"
         self.keeps_best = self.steady or elitism > 0
         least = 1 if self.steady else population - elitism
@@ -105,11 +97,8 @@ class GeneticAlgorithm(Generational):
             "population": self.size,
             "elitism": self.elitism,
             "tournament": self.tournament,
-            "crossover": self.crossover,
-            "mutation": self.mutation,
+            **self.variation.parameters(),
             "selection": self.selection,
-            "crossover_operator": self.operators[0],
-            "mutation_operator": self.operators[1],
             "survival": "steady-state" if self.steady else "generational",
             "offspring": self.offspring,
         }
@@ -125,15 +114,8 @@ class GeneticAlgorithm(Generational):
         pairs = (count + 1) // 2
         rng = stream(self.seed, self.asked, Purpose.SELECTION)
         chosen = self._parents(parents, 2 * pairs, rng)
-        crossed = rng.random(pairs) < self.crossover
-        genomes = parents["genome"][chosen]
-        first, second = genomes[:pairs], genomes[pairs:]
-        one, two = self._cross(first, second, self.space, stream(self.seed, self.asked, Purpose.CROSSOVER))
-        keep = ~crossed
-        one[keep], two[keep] = first[keep], second[keep]
-        children = np.concatenate((one, two))[:count]
-        mutated = self._mutate(children, self.space, stream(self.seed, self.asked, Purpose.MUTATION), self.mutation)
-        return np.asarray(mutated)
+        crossed = rng.random(pairs) < self.variation.crossover
+        return self.variation.children(parents["genome"][chosen], crossed, count, self.seed, self.asked)
 
     def _parents(self, parents: Population, count: int, rng: np.random.Generator) -> np.ndarray:
         if self.selection == "tournament":
@@ -158,7 +140,7 @@ class GeneticAlgorithm(Generational):
         if self.population is None:
             return {}
         usable = self.population["objective"][np.isfinite(self.population["objective"])]
-        sign = -1.0 if self.problem.maximize else 1.0
+        (sign,) = signs(self.problem)
         return {"mean": sign * float(usable.mean())} if len(usable) else {}
 
     @property

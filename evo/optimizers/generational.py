@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from evo.errors import CheckpointError, SettingsError, UsageError
 from evo.evaluation import ProblemEvaluator
 from evo.optimizers.base import Best, Candidates, Optimizer, Results
+from evo.problem import signs
 from evo.spaces import Space
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Told:
     genome: np.ndarray
     """(n, size): the candidates' own, or what `Problem.improve` made of them."""
     objective: np.ndarray
-    """(n,), minimised."""
+    """(n,), or (n, k) for k > 1 objectives; minimised."""
     violation: np.ndarray
     """(n,), 0 where feasible."""
 
@@ -36,7 +37,7 @@ class Told:
         return len(self.objective)
 
     def ranked(self) -> np.ndarray:
-        """Rows from best to worst: violation first (Deb 2000), then objective; equals keep their order."""
+        """Rows from best to worst: violation first (Deb 2000), then the one objective; equals keep their order."""
         if not self.violation.any():
             return np.argsort(self.objective, kind="stable")
         return np.lexsort((self.objective, self.violation))
@@ -49,7 +50,7 @@ class Told:
 
     def usable(self) -> np.ndarray:
         """Which rows have a result, (n,) bool."""
-        return np.asarray(np.isfinite(self.objective))
+        return np.asarray(np.isfinite(self.violation))
 
 
 class Generational(Optimizer):
@@ -61,6 +62,8 @@ class Generational(Optimizer):
 
     spaces: ClassVar[tuple[type[Space], ...]]
     """What it can search."""
+    objectives: ClassVar[Literal["one", "several", "any"]] = "one"
+    """How many objectives it can search with."""
     keeps_best = False
     """True: `_state` always holds the best individual, so that no record of it is needed beside."""
 
@@ -71,6 +74,13 @@ class Generational(Optimizer):
             known = ", ".join(space.__name__ for space in self.spaces)
             found = type(self.space).__name__
             raise SettingsError(f"optimizer.type: {self.name} does not know the space {found}, only {known}")
+        self.objective_count = len(signs(problem))
+        if self.objectives != "any" and (self.objective_count == 1) != (self.objectives == "one"):
+            known, other = ("one objective", "nsga2") if self.objectives == "one" else ("several objectives", "auto")
+            raise SettingsError(
+                f"optimizer.type: {self.name} is for {known}, the problem has {self.objective_count}; one that is not: "
+                f"{other}"
+            )
         self.seed = seed
         self.asked = 0
         self.told = 0
@@ -126,12 +136,16 @@ class Generational(Optimizer):
         if generation != self.told:
             raise UsageError(f"tell: expected the candidates of generation {self.told}, found those of {generation}")
         told = self._checked(candidates, results)
+        if self.objective_count == 1:
+            self._keep_record(told)
+        self._tell(told)
+        self.told += 1
+
+    def _keep_record(self, told: Told) -> None:
         first = told.first()
         leader = Best(float(told.objective[first]), float(told.violation[first]), {"genome": told.genome[first]})
         if leader.objective < np.inf and leader.better_than(self.record):
             self.record = Best(leader.objective, leader.violation, {"genome": told.genome[first].copy()})
-        self._tell(told)
-        self.told += 1
 
     def _checked(self, candidates: Candidates, results: Results) -> Told:
         count, arrays = len(candidates), results.arrays
@@ -140,17 +154,24 @@ class Generational(Optimizer):
         objective = np.asarray(arrays["objective"], dtype=np.float64)
         violation = np.asarray(arrays.get("violation", np.zeros(count)), dtype=np.float64)
         quarantined = np.asarray(results.quarantined)
-        for name, array in (("objective", objective), ("violation", violation), ("quarantined", quarantined)):
-            if array.shape != (count,):
-                raise UsageError(f"tell: {name}: expected an array of shape ({count},), found {array.shape}")
+        shape = (count,) if self.objective_count == 1 else (count, self.objective_count)
+        for name, array, expected in (
+            ("objective", objective, shape),
+            ("violation", violation, (count,)),
+            ("quarantined", quarantined, (count,)),
+        ):
+            if array.shape != expected:
+                raise UsageError(f"tell: {name}: expected an array of shape {expected}, found {array.shape}")
         genome = arrays.get("genome", candidates.rows["genome"])
         if genome.shape != candidates.rows["genome"].shape:
             raise UsageError(
                 f"tell: genome: expected an array of shape {candidates.rows['genome'].shape}, found {genome.shape}"
             )
-        unusable = ~np.isfinite(objective + violation) | quarantined
+        finite = np.isfinite(objective)
+        unusable = ~(finite if finite.ndim == 1 else finite.all(axis=1)) | ~np.isfinite(violation) | quarantined
         if unusable.any():
-            objective, violation = np.where(unusable, np.inf, objective), np.where(unusable, np.inf, violation)
+            objective, violation = objective.copy(), np.where(unusable, np.inf, violation)
+            objective[unusable] = np.inf
         return Told(candidates.rows, genome, objective, violation)
 
     @property

@@ -119,8 +119,8 @@ class Lines(Display):
         status = self.status
         total = status.stop.get("generations")
         parts = [f"generation {status.generation:,}" + (f" of {total:,}" if total else "")]
-        best = f"best {text.number(status.objective)}"
-        if status.objective is not None and not status.feasible:
+        best = " ".join(status.best())
+        if status.anything and not status.feasible:
             best += " (infeasible)"
         parts.append(best)
         if status.gap is not None:

@@ -28,6 +28,9 @@ class Status:
         self.generation = 0
         self.evaluations = 0
         self.objective: Any = None
+        self.front: int | None = None
+        """With several objectives, the points of the front."""
+        self.hypervolume: float | None = None
         self.feasible = True
         self.gap: float | None = None
         self.best_generation: int | None = None
@@ -95,8 +98,24 @@ class Status:
 
     def _best(self, event: Event) -> None:
         self.objective = event.get("objective", self.objective)
+        self.front = event.get("front", self.front)
+        self.hypervolume = event.get("hypervolume", self.hypervolume)
         self.feasible = bool(event.get("feasible", self.feasible))
         self.gap = event.get("gap", self.gap)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is a solution yet."""
+        return self.objective is not None or bool(self.front)
+
+    def best(self) -> tuple[str, str]:
+        """What is shown of the best so far: a name, and its objective or the front in words."""
+        if self.front is None:
+            return "best", text.number(self.objective)
+        words = text.plural(self.front, "point")
+        if self.hypervolume is not None:
+            words += f", hypervolume {text.number(self.hypervolume)}"
+        return "front", words
 
     @property
     def troubles(self) -> list[str]:

@@ -84,14 +84,15 @@ class Terminal(Display):
         status = self.status
         total = status.stop.get("generations")
         table.add_row("generation", f"{status.generation:,}" + (f" of {total:,}" if total else ""))
-        best = Text(text.number(status.objective), style="bold green")
-        if status.objective is not None and not status.feasible:
+        name, words = status.best()
+        best = Text(words, style="bold green")
+        if status.anything and not status.feasible:
             best.append("  infeasible", style="red")
         if status.gap is not None:
             best.append(f"  gap {text.gap(status.gap)}", style="green")
         if status.best_generation is not None:
             best.append(f"  since generation {status.best_generation:,}", style="dim")
-        table.add_row("best", best)
+        table.add_row(name, best)
         speed = f"{text.rate(status.evaluations_per_second or 0.0)} evaluations/s"
         workers = "" if status.workers is None else f", {text.plural(status.workers, 'worker')} alive"
         table.add_row("speed", f"{speed}{workers} ({status.place})" if status.place else speed + workers)

@@ -1,4 +1,4 @@
-"""What the conformance suite lets every optimizer search: each space, noise, poison, an optimum on the bounds."""
+"""What the conformance suite lets every optimizer search: each space, one objective and two, noise, poison, bounds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ SPACES: dict[str, Space] = {
     "binary": evo.Binary(12),
     "permutation": evo.Permutation(7),
 }
+SPACES |= {f"two {kind}": space for kind, space in SPACES.items()}
+"""Two objectives where the name says so."""
 
 
 def optimizer_class(name: str) -> type[Generational]:
@@ -26,13 +28,14 @@ def optimizer_class(name: str) -> type[Generational]:
     return cls
 
 
-CASES = [
-    (name, kind)
-    for name in BUILTIN
-    for kind, space in SPACES.items()
-    if isinstance(space, optimizer_class(name).spaces)
-]
-"""Every registered optimizer with every space that it knows."""
+def knows(name: str, kind: str) -> bool:
+    cls = optimizer_class(name)
+    several = kind.startswith("two ")
+    return isinstance(SPACES[kind], cls.spaces) and cls.objectives in ("any", "several" if several else "one")
+
+
+CASES = [(name, kind) for name in BUILTIN for kind in SPACES if knows(name, kind)]
+"""Every registered optimizer with every space that it knows, and as many objectives as it knows."""
 
 
 def cost(x: np.ndarray) -> np.ndarray:
@@ -48,9 +51,16 @@ class Plain(evo.Problem):
 
     def __init__(self, kind: str) -> None:
         self.space = SPACES[kind]
+        if kind.startswith("two "):
+            self.directions = ("min", "max")
+
+    def costs(self, x: np.ndarray) -> np.ndarray:
+        """(batch,), or (batch, 2): the second is best where the genome is in the opposite order, and maximised."""
+        first = cost(x.astype(np.float64))
+        return np.column_stack((first, -cost(x[:, ::-1].astype(np.float64)))) if len(self.directions) else first
 
     def evaluate(self, x: np.ndarray) -> Any:
-        return cost(x.astype(np.float64))
+        return self.costs(x)
 
 
 class Noisy(Plain):
@@ -59,7 +69,8 @@ class Noisy(Plain):
     noisy = True
 
     def evaluate(self, x: np.ndarray, rng: np.random.Generator) -> Any:  # type: ignore[override]  # noisy signature
-        return cost(x.astype(np.float64)) + rng.normal(0.0, 0.5, len(x))
+        found = self.costs(x)
+        return found + rng.normal(0.0, 0.5, found.shape)
 
 
 class Poisonous(Plain):
@@ -68,7 +79,9 @@ class Poisonous(Plain):
     def evaluate(self, x: np.ndarray) -> Any:
         if self.forbidden(x).any():
             raise ValueError("poison")
-        return np.where(self.murky(x), np.nan, cost(x.astype(np.float64)))
+        found = self.costs(x)
+        found[self.murky(x)] = np.nan
+        return found
 
     @staticmethod
     def forbidden(x: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from optimizer_problems import CASES, Plain
 
 from evo.distributed.executor import Batch
 from evo.distributed.in_process import InProcessExecutor
-from evo.optimizers.base import Candidates, Results
+from evo.optimizers.base import Candidates, Optimizer, Results
 from evo.optimizers.generational import Generational
 from evo.problem import Problem
 from evo.registry import build_optimizer
@@ -42,6 +42,13 @@ def step(optimizer: Generational, remaining: int | None = None) -> Candidates:
     candidates = optimizer.ask(remaining)
     optimizer.tell(candidates, results_of(optimizer, candidates))
     return candidates
+
+
+def best_of(optimizer: Optimizer) -> np.ndarray | None:
+    """The best of each objective so far, minimised, (k,); None where there is none."""
+    if optimizer.front is not None:
+        return np.asarray(optimizer.front.objective.min(axis=0))
+    return None if optimizer.best is None else np.array([optimizer.best.objective])
 
 
 def trajectory(name: str, kind: str) -> list[float]:
