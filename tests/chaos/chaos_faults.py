@@ -112,6 +112,11 @@ def kill_driver(run: Run) -> str:
     return str(victim.pid)
 
 
+def kill_own_raylet(run: Run) -> str:
+    """SIGKILL to the raylet of the Ray that the run has started for itself: Ray then ends the driver too."""
+    return _signal_all([process for process in run.processes() if process.name() == "raylet"], signal.SIGKILL)
+
+
 def _signal_one(processes: list[psutil.Process], dice: random.Random, number: signal.Signals) -> str:
     if not processes:
         return "nobody"

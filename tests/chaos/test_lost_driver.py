@@ -34,3 +34,14 @@ def test_a_supervised_run_with_a_ray_of_its_own_leaves_no_process_behind(start: 
     run.wait_for_generation(5)
     chaos_faults.kill_driver(run)
     run.assert_undisturbed(90)
+
+
+@pytest.mark.soak
+def test_a_supervised_run_whose_own_rays_raylet_is_killed_goes_on(start: Starter) -> None:
+    run = start({}, None, generations=40, workers=2, options=["--supervise"])
+    run.wait_for_generation(5)
+    driver = run.driver()
+    assert chaos_faults.kill_own_raylet(run) != "nobody"
+    run.assert_undisturbed(120)
+    assert not driver.is_running(), "Ray has let the driver live: is a supervisor needed?"
+    assert run.of("resumed")

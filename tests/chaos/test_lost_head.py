@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from time import sleep
 
 import chaos_faults
 import pytest
 from chaos_cluster import ChaosCluster
 
+import evo
 from conftest import Starter
+from evo.problems import cvrp
+
+INSTANCE = Path(__file__).parents[2] / "examples" / "cvrp" / "generated-n201.vrp"
 
 
 @pytest.fixture
@@ -40,6 +45,23 @@ def test_without_its_head_a_run_may_go_on_in_its_own_process(doomed: ChaosCluste
     chaos_faults.kill_head(doomed)
     result = run.assert_undisturbed(60)
     assert result["evaluations_by"]["in_process"] > 0
+
+
+@pytest.mark.soak
+def test_a_built_in_problem_goes_on_in_its_own_process_without_being_told_to(
+    doomed: ChaosCluster, start: Starter
+) -> None:
+    run = start(
+        {}, doomed, generations=200, options=["--wait-for-workers"], fault_tolerance={"on_cluster_loss": None},
+        settings={"problem": {"type": "cvrp", "instance": str(INSTANCE)}, "optimizer": {"type": "hgs"}},
+    )  # fmt: skip
+    run.wait_for_generation(20)
+    chaos_faults.kill_head(doomed)
+    result = run.result(90)
+    run.assert_nothing_left()
+    assert set(result["evaluations_by"]) == {"ray", "in_process"}
+    alone = evo.minimize(cvrp.read(INSTANCE), optimizer="hgs", stop=evo.Stop(generations=200), seed=1)
+    assert result["digest"] == alone.digest, run.report()
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 import shutil
@@ -234,6 +235,52 @@ def test_a_cluster_that_is_not_there_is_an_error_that_names_the_address() -> Non
             assert "cannot join the Ray cluster at 127.0.0.1:9" in str(error), error
         else:
             raise AssertionError("it started")
+        executor.close()
+        """
+    )
+
+
+def missing_for_metrics() -> str:
+    """Why Ray serves no metrics here; empty where it does."""
+    try:
+        importlib.import_module("ray.dashboard.optional_deps")
+    except ImportError as error:
+        return f"Ray serves metrics only as ray[default] (the extra `metrics`): {error}"
+    return ""
+
+
+@pytest.mark.skipif(bool(missing_for_metrics()), reason=missing_for_metrics() or "-")
+def test_what_is_counted_is_served_as_prometheus_text() -> None:
+    run(
+        """
+        import time, urllib.request
+        told = []
+        executor = RayExecutor(1)
+        executor.start(ModalEvaluator(), lambda kind, fields: told.append(fields))
+        [(address,)] = [fields["metrics_at"] for fields in told if fields.get("state") == "ready"]
+        found, rows, deadline = [], 0, time.monotonic() + 60
+        while not found:
+            assert time.monotonic() < deadline, "not within 60 s"
+            evaluate(executor, rows := rows + 1)
+            with urllib.request.urlopen(address, timeout=10) as reply:
+                lines = reply.read().decode().splitlines()
+            found = [line for line in lines if line.startswith("ray_evo_rows_done{")]
+        assert 30 <= float(found[0].split()[-1]) <= 30 * rows, found
+        kinds = [line for line in lines if line.startswith("ray_evo_actor_health{")]
+        assert any('type="worker"' in line and float(line.split()[-1]) == 1.0 for line in kinds), kinds
+        executor.close()
+        """
+    )
+
+
+@pytest.mark.skipif(not missing_for_metrics(), reason="Ray serves metrics here")
+def test_where_ray_serves_no_metrics_no_address_is_told_of() -> None:
+    run(
+        """
+        told = []
+        executor = RayExecutor(1)
+        executor.start(ModalEvaluator(), lambda kind, fields: told.append(fields))
+        assert [fields["metrics_at"] for fields in told if fields.get("state") == "ready"] == [[]]
         executor.close()
         """
     )
