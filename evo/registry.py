@@ -23,6 +23,37 @@ PROBLEMS = {
     "rosenbrock": ("evo.problems.continuous:Rosenbrock", "a curved valley (`dimensions`); optimum 0"),
     "rastrigin": ("evo.problems.continuous:Rastrigin", "many local optima (`dimensions`); optimum 0"),
     "onemax": ("evo.problems.combinatorial:OneMax", "count the ones, maximised (`bits`); optimum = bits"),
+    "zdt1": ("evo.problems.multi_objective_zdt:ZDT1", "two objectives, 30 variables (`dimensions`); a convex front"),
+    "zdt2": ("evo.problems.multi_objective_zdt:ZDT2", "two objectives, 30 variables (`dimensions`); a concave front"),
+    "zdt3": (
+        "evo.problems.multi_objective_zdt:ZDT3",
+        "two objectives, 30 variables (`dimensions`); a front in five parts",
+    ),
+    "zdt4": ("evo.problems.multi_objective_zdt:ZDT4", "two objectives, 10 variables (`dimensions`); many local fronts"),
+    "zdt5": ("evo.problems.multi_objective_zdt:ZDT5", "two objectives, 80 bits (`words`); deceptive"),
+    "zdt6": ("evo.problems.multi_objective_zdt:ZDT6", "two objectives, 10 variables (`dimensions`); hit unevenly"),
+    "dtlz1": (
+        "evo.problems.multi_objective_dtlz:DTLZ1",
+        "three `objectives` or more; a plane, many local fronts (`dimensions`)",
+    ),
+    "dtlz2": ("evo.problems.multi_objective_dtlz:DTLZ2", "three `objectives` or more; a sphere (`dimensions`)"),
+    "dtlz3": (
+        "evo.problems.multi_objective_dtlz:DTLZ3",
+        "three `objectives` or more; a sphere, many local fronts (`dimensions`)",
+    ),
+    "dtlz4": (
+        "evo.problems.multi_objective_dtlz:DTLZ4",
+        "three `objectives` or more; a sphere, hit unevenly (`dimensions`)",
+    ),
+    "dtlz5": ("evo.problems.multi_objective_dtlz:DTLZ5", "three `objectives` or more; an arc (`dimensions`)"),
+    "dtlz6": (
+        "evo.problems.multi_objective_dtlz:DTLZ6",
+        "three `objectives` or more; an arc, hard to come near to (`dimensions`)",
+    ),
+    "dtlz7": (
+        "evo.problems.multi_objective_dtlz:DTLZ7",
+        "three `objectives` or more; a front in parts (`dimensions`)",
+    ),
 }
 """Name in `problem.type` -> (``module:Class``, one line)."""
 

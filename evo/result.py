@@ -33,7 +33,7 @@ class Result:
     front's, (m, *shape)."""
     objective: Any
     """Its objective, a number in the user's sense (maximised where the problem is). With several objectives the
-    front's, (m, k)."""
+    front's, a list of m points."""
     feasible: bool
     solution: Any
     """What the problem makes of `x` (routes and cost for CVRP); `x` itself where it makes nothing of it."""

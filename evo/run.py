@@ -419,10 +419,10 @@ class _Session:
         best, found, front = progress.best, engine.front, None
         genome = None if best is None else best.arrays.get("genome")
         x = None if genome is None else parts.problem.space.shaped(genome[None])[0]
-        objective = engine.user_objective()
+        objective: Any = engine.user_objective()
         if found is not None:
             x = parts.problem.space.shaped(found.arrays["genome"])
-            front = ParetoFront(x, np.asarray(objective))
+            front, objective = ParetoFront(x, np.asarray(objective)), objective.tolist()
         return Result(
             x=x,
             objective=objective,
