@@ -38,8 +38,8 @@ class HandoverExecutor:
     eager
         True: Ray is started at once, and takes over as soon as it is ready, whatever a batch's work is.
     falls_back
-        True: when Ray is lost, or cannot be started though nobody waits for it, go on in this process; False:
-        `ExecutorError`.
+        True: when Ray is lost, or cannot be started though nobody waits for it, go on in this process, at once, and
+        in the workers again if the cluster returns; False: `ExecutorError` where it does not.
     tolerant
         False: the first failure here ends the run too.
     """
@@ -109,23 +109,36 @@ class HandoverExecutor:
         self._sent.clear()
 
     def _collect(self, should_stop: Callable[[], bool]) -> Outcome:
+        def enough() -> bool:
+            return should_stop() or self._is_away()
+
         self._look()
         known = self._known[self._under_way[0].generation]
-        if self._state != "used":
-            outcome = self._collect_here(known, should_stop)
-            if outcome is not None:
-                return outcome
-        try:
-            if known.batch.generation in self._sent:
-                return known.joined(self._ray.collect(should_stop))
-            return known.joined(None)
-        except Interrupted:
-            raise
-        except ExecutorError as error:
-            self._lose(error)
-        outcome = self._collect_here(known, should_stop)
-        assert outcome is not None  # lost for good
-        return outcome
+        while True:
+            if self._state != "used":
+                outcome = self._collect_here(known, should_stop)
+                if outcome is not None:
+                    return outcome
+            try:
+                if known.batch.generation in self._sent:
+                    return known.joined(self._ray.collect(enough))
+                return known.joined(None)
+            except Interrupted:
+                if should_stop() or not self._is_away():
+                    raise
+                self._step_back()
+            except ExecutorError as error:
+                self._lose(error)
+
+    def _is_away(self) -> bool:
+        return self._falls_back and self._ray.is_away()
+
+    def _step_back(self) -> None:
+        """The cluster's head is lost, and may return: its workers take over again as soon as they are ready."""
+        self._state = "starting"
+        self.name = self._here.name
+        self._sent.clear()
+        self._listener("executor", {"name": self._here.name, "state": "ready", "workers": 1})
 
     def _collect_here(self, known: KnownRows, should_stop: Callable[[], bool]) -> Outcome | None:
         """What is left of a batch, evaluated here; None: the workers became ready meanwhile, and have the rest."""

@@ -179,6 +179,10 @@ class RayExecutor:
     def workers_alive(self) -> int:
         return 0 if self._crew is None else self._crew.slots.alive()
 
+    def is_away(self) -> bool:
+        """Whether the head is lost and sought: `advance` goes on with that, and tells when there are workers again."""
+        return self._recovering is not None
+
     def report(self) -> dict[str, Any]:
         if not self._began:
             return {}
@@ -271,8 +275,8 @@ class RayExecutor:
         done, self._done_before = self._done_before, self._manager.metrics.tasks_done
         self._rebuilds = 1 + (0 if self._done_before > done else self._rebuilds)
         may_return = self._cluster.owned and self.config.enable_fault_tolerance and self._rebuilds <= _REBUILDS
-        waits = self.config.on_cluster_loss == "wait"
-        self._recovering = Reconnection(self._cluster, crew.nodes.head, reason, waits=waits)
+        self._announced, self._first_ready = False, None
+        self._recovering = Reconnection(self._cluster, crew.nodes.head, reason, self.config.on_cluster_loss or "stop")
         crew.abandon(reason)
         self._cluster.close()
         if not may_return:

@@ -13,8 +13,8 @@ from evo.errors import ExecutorError
 from .cluster_watch import host_and_port, unreachable
 from .ray_start import CONNECT_SECONDS, RayCluster
 
-_RECONNECT_SECONDS = 15.0
-"""How long a head that is lost is waited for, unless the user says ``on_cluster_loss: wait``."""
+_PATIENCE_SECONDS = {"stop": 15.0, "local": 120.0, "wait": inf}
+"""How long a head that is lost is sought, by ``on_cluster_loss``: with ``local`` nobody has to wait for it."""
 _RETRY_SECONDS = 1.0
 
 
@@ -29,16 +29,16 @@ class Reconnection:
         Where the head was, for an address that does not say so; None: not known.
     reason
         Why it is lost.
-    waits
-        Whether a cluster that is not ours is waited for without limit.
+    on_cluster_loss
+        The user's setting.
     """
 
-    def __init__(self, lost: RayCluster, head: tuple[str, int] | None, reason: str, *, waits: bool) -> None:
+    def __init__(self, lost: RayCluster, head: tuple[str, int] | None, reason: str, on_cluster_loss: str) -> None:
         self.cluster = lost
         """The newest attempt; whoever uses this closes it."""
         self._reason = reason
         self._where = None if lost.address is None else host_and_port(lost.address) or head
-        seconds = CONNECT_SECONDS if lost.address is None else inf if waits else _RECONNECT_SECONDS
+        seconds = CONNECT_SECONDS if lost.address is None else _PATIENCE_SECONDS[on_cluster_loss]
         self._until = monotonic() + seconds
         self._next = 0.0
         self._starting = False

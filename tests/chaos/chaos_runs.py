@@ -150,6 +150,10 @@ class Run:
         """The events of a kind so far."""
         return [event for event in list(self.events) if event.get("event") == kind]
 
+    def states(self) -> list[str]:
+        """Where it was evaluated and what became of that, in turn."""
+        return [f"{event['name']} {event['state']}" for event in self.of("executor")]
+
     def generation(self) -> int:
         """The last that was told of."""
         return max((event["generation"] for event in self.of("generation")), default=0)

@@ -48,6 +48,19 @@ def test_without_its_head_a_run_may_go_on_in_its_own_process(doomed: ChaosCluste
 
 
 @pytest.mark.soak
+def test_a_run_goes_on_in_its_own_process_until_another_head_is_there(doomed: ChaosCluster, start: Starter) -> None:
+    run = start({}, doomed, generations=60, fault_tolerance={"on_cluster_loss": "local"})
+    run.wait_for_generation(3)
+    chaos_faults.kill_head(doomed)
+    run.wait(lambda: run.states()[-1:] == ["in_process ready"], 15, "it goes on by itself")
+    _new_head(doomed)
+    run.wait(lambda: "ray rejoined" in run.states(), 20, "the other head is joined")
+    result = run.assert_undisturbed(90)
+    assert run.states()[-1] == "ray ready"
+    assert set(result["evaluations_by"]) == {"ray", "in_process"}
+
+
+@pytest.mark.soak
 def test_a_built_in_problem_goes_on_in_its_own_process_without_being_told_to(
     doomed: ChaosCluster, start: Starter
 ) -> None:
