@@ -41,45 +41,26 @@ def _sorter() -> Callable[[np.ndarray], Any]:
     return pareto_rank  # type: ignore[no-any-return]
 
 
-def copies(genome: np.ndarray, objective: np.ndarray) -> np.ndarray:
-    """Rows that are exact copies of an earlier one, (m,): the same genome, with the same objectives."""
-    first = objective[:, 0]
-    ordered = np.sort(first)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(repeated):
-        return np.zeros(0, dtype=np.int64)
-    rows = np.flatnonzero(repeated[np.minimum(np.searchsorted(repeated, first), len(repeated) - 1)] == first)
-    found = genome[rows]
-    # Among equal objectives sorted by a sum with odd weights, equal genomes lie side by side; the sort is stable.
-    weights = np.sqrt(np.arange(genome.shape[1]) + 2.0)
-    order = np.lexsort(((found * weights).sum(axis=1), *objective[rows].T))
-    rows, found = rows[order], found[order]
-    same = (found[1:] == found[:-1]).all(axis=1) & (objective[rows[1:]] == objective[rows[:-1]]).all(axis=1)
-    return np.asarray(rows[1:][same])
+def survivors(genome: np.ndarray, objective: np.ndarray, rank: np.ndarray, count: int, *, updated: bool) -> np.ndarray:
+    """The `count` best rows by the crowded-comparison operator, best first: by front, then the least crowded.
 
+    The crowding distance is how far a row's neighbours on its front are apart, in shares of the front's width. Exact
+    copies (the same genome, with the same objectives) come after all others, whatever their front.
 
-def crowding_distance(objective: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """How far each individual's neighbours on its own front are apart, (n,); inf at a front's ends.
+    Source: Deb et al. (2002), DOI 10.1109/4235.996017, section III-B.
 
-    Source: Deb et al. (2002), DOI 10.1109/4235.996017, section III-B; distances are shares of the front's width.
+    Parameters
+    ----------
+    rank
+        (n,) as of `pareto_ranks`; that of copies is changed.
+    updated
+        Whether, on the front of which only a part is among the best, the most crowded row is left out again and again,
+        its neighbours' distances measured anew each time (Kukkonen and Deb 2006, DOI 10.1109/CEC.2006.1688443).
     """
-    count = len(rank)
-    distance = np.zeros(count)
-    if not count:
-        return distance
-    ordered_rank = np.sort(rank)
-    last = np.flatnonzero(ordered_rank[1:] != ordered_rank[:-1])
-    starts, ends = np.append(0, last + 1), np.append(last, count - 1)
-    front = np.repeat(np.arange(len(starts)), ends - starts + 1)
-    for values in objective.T:
-        order = np.lexsort((values, rank))
-        ordered = values[order]
-        ordered[~np.isfinite(ordered)] = 0.0  # what could not be evaluated is on fronts of its own
-        width = ordered[ends] - ordered[starts]
-        width[width <= 0.0] = np.inf
-        gap = np.zeros(count)
-        np.subtract(ordered[2:], ordered[:-2], out=gap[1:-1])
-        gap /= width[front]
-        gap[starts] = gap[ends] = np.inf
-        distance[order] += gap
-    return distance
+    from evo.kernels_survival import least_crowded, mark_copies
+
+    objective = np.ascontiguousarray(objective)
+    mark_copies(objective, np.ascontiguousarray(genome).view(np.uint8), rank)
+    order = np.empty(min(count, len(rank)), dtype=np.int64)
+    least_crowded(objective, rank, updated, np.empty(len(rank)), order)
+    return order

@@ -45,6 +45,7 @@ def simulated_binary_bounded(
     """
     dice = rng.random(first.shape)
     at = np.flatnonzero((dice < 0.5) & (first != second))
+    dice = dice.ravel()[at]  # a quarter of the unit interval says which child gets which, the place in it how far apart
     genes = at % first.shape[1]
     a, b = first.ravel()[at], second.ravel()[at]
     low, high = np.minimum(a, b), np.maximum(a, b)
@@ -53,11 +54,11 @@ def simulated_binary_bounded(
     middle, half = 0.5 * (low + high), 0.5 * width
     # The spread factor beta of either child, by the room that it has between its parent and the bound.
     room = np.stack((low - lowest, highest - high))
-    share = rng.random(len(at)) * (2.0 - (1.0 + 2.0 * room / width) ** -(eta + 1.0))
+    share = 4.0 * (dice % 0.25) * (2.0 - (1.0 + 2.0 * room / width) ** -(eta + 1.0))
     beta = np.where(share <= 1.0, share, 1.0 / (2.0 - share)) ** (1.0 / (eta + 1.0))
     below = np.maximum(middle - beta[0] * half, lowest)
     above = np.minimum(middle + beta[1] * half, highest)
-    exchange = dice.ravel()[at] < 0.25
+    exchange = dice < 0.25
     one, two = first.copy(), second.copy()
     one.ravel()[at] = np.where(exchange, above, below)
     two.ravel()[at] = np.where(exchange, below, above)

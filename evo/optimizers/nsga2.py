@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.dominance import copies, crowding_distance, pareto_ranks
+from evo.dominance import pareto_ranks, survivors
 from evo.optimizers import checks
 from evo.optimizers.base import Front
 from evo.optimizers.generational import Generational, Told, array_of
@@ -18,6 +18,10 @@ from evo.spaces import Binary, Integer, Permutation, Real
 
 if TYPE_CHECKING:
     from evo.problem import Problem
+
+
+KERNELS = "evo.kernels_survival"
+CROWDINGS = ("updated", "once")
 
 
 class NSGA2(Generational):
@@ -31,6 +35,10 @@ class NSGA2(Generational):
     ----------
     population
         Individuals, >= 4.
+    crowding
+        How the front that does not fit whole is cut: ``updated`` leaves out the most crowded individual, measures its
+        neighbours' distances anew, and so on (Kukkonen and Deb 2006, DOI 10.1109/CEC.2006.1688443), which spreads
+        better; ``once`` measures once, as the original does.
     crossover
         Probability that a pair of parents is crossed, in [0, 1].
     mutation
@@ -51,6 +59,7 @@ class NSGA2(Generational):
         seed: int,
         *,
         population: int = 100,
+        crowding: str = "updated",
         crossover: float = 0.9,
         mutation: float | None = None,
         crossover_operator: str | None = None,
@@ -58,6 +67,7 @@ class NSGA2(Generational):
     ) -> None:
         super().__init__(problem, seed)
         self.size = checks.whole("population", population, 4)
+        self.crowding = checks.choice("crowding", crowding, CROWDINGS)
         if crossover_operator is None and isinstance(self.space, Real):
             crossover_operator = "sbx-bounded"
         self.variation = Variation(self.space, crossover, mutation, crossover_operator, mutation_operator)
@@ -67,7 +77,7 @@ class NSGA2(Generational):
         """So many individuals, the first ones, are on the first front."""
 
     def parameters(self) -> dict[str, Any]:
-        return {"population": self.size, **self.variation.parameters()}
+        return {"population": self.size, "crowding": self.crowding, **self.variation.parameters()}
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         count = self.size if remaining is None else min(self.size, remaining)
@@ -86,27 +96,34 @@ class NSGA2(Generational):
         In a sorted population the crowded-comparison operator prefers the smaller row.
         """
         rounds = -(-2 * count // ranked)
-        contestants = rng.permuted(np.tile(np.arange(ranked), (rounds, 1)), axis=1).reshape(-1)[: 2 * count]
+        contestants = np.concatenate([rng.permutation(ranked) for _ in range(rounds)])[: 2 * count]
         return np.asarray(contestants.reshape(-1, 2).min(axis=1))
 
     def _tell(self, told: Told) -> None:
         pool = Population(genome=told.genome, objective=told.objective, violation=told.violation)
         if self.population is not None:
             pool = self.population.joined(pool)
-        rank = self._ranks(pool)
-        order = np.lexsort((-crowding_distance(pool["objective"], rank), rank))[: self.size]
+        rank = pareto_ranks(pool["objective"], pool["violation"])
+        order = survivors(pool["genome"], pool["objective"], rank, self.size, updated=self.crowding == "updated")
         self.population = pool.take(order)
         self.first_front = self._first_front(rank[order])
-
-    @staticmethod
-    def _ranks(pool: Population) -> np.ndarray:
-        rank = pareto_ranks(pool["objective"], pool["violation"])
-        rank[copies(pool["genome"], pool["objective"])] = rank.max() + 1
-        return rank
 
     def _first_front(self, rank: np.ndarray) -> int:
         assert self.population is not None
         return int(np.count_nonzero((rank == 0) & np.isfinite(self.population["violation"])))
+
+    def notice(self) -> str | None:
+        from evo import compilation
+
+        return compilation.notice(KERNELS, "float64")
+
+    def warm_up(self) -> None:
+        from evo import compilation
+
+        space = self.space
+        two = space.sample(2, stream(self.seed, 0, Purpose.SAMPLING))
+        survivors(two, np.zeros((2, self.objective_count)), np.zeros(2, dtype=np.int64), 1, updated=True)
+        compilation.mark_cached(KERNELS, "float64")
 
     @property
     def front(self) -> Front | None:
@@ -137,4 +154,6 @@ class NSGA2(Generational):
         self.population = Population(
             genome=genome, objective=objective, violation=array_of(fields, "violation", (len(genome),))
         )
-        self.first_front = self._first_front(self._ranks(self.population))
+        rank = pareto_ranks(objective, self.population["violation"])
+        survivors(genome, objective, rank, 1, updated=False)  # for the copies, which are not on the front
+        self.first_front = self._first_front(rank)

@@ -1,13 +1,12 @@
-"""Ranks, copies and crowding beside slow versions that are obviously right."""
+"""Ranks, copies and survivors beside slow versions that are obviously right."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evo.dominance import copies, crowding_distance, pareto_ranks
+from evo.dominance import pareto_ranks, survivors
 
 
 def slow_ranks(objective: np.ndarray, violation: np.ndarray) -> np.ndarray:
@@ -55,29 +54,75 @@ def test_ranks_are_those_of_taking_away_front_after_front(pool: tuple[np.ndarray
     assert np.array_equal(pareto_ranks(objective, violation), slow_ranks(objective, violation))
 
 
-@given(pools())
-def test_crowding_is_measured_on_each_front_by_itself(pool: tuple[np.ndarray, np.ndarray]) -> None:
-    objective, violation = pool
-    rank = pareto_ranks(objective, violation)
-    assert crowding_distance(objective, rank) == pytest.approx(slow_crowding(objective, rank))
-
-
-@given(pools(), st.integers(0, 2**32))
-def test_copies_are_all_but_the_first_of_equals(pool: tuple[np.ndarray, np.ndarray], seed: int) -> None:
-    objective = pool[0]
-    genome = np.random.default_rng(seed).integers(0, 2, size=(len(objective), 2))
-    seen, expected = set(), []
-    for row in range(len(objective)):
+def slow_survivors(
+    genome: np.ndarray, objective: np.ndarray, rank: np.ndarray, count: int, updated: bool
+) -> tuple[list[int], np.ndarray]:
+    """Front after front; the last one loses its most crowded row, of equals the last, until it fits."""
+    rank, last, seen = rank.copy(), rank.max() + 1, set()
+    for row in range(len(rank)):
         key = (*genome[row].tolist(), *objective[row].tolist())
-        expected += [row] if key in seen else []
+        rank[row] = last if key in seen else rank[row]
         seen.add(key)
-    assert sorted(copies(genome, objective).tolist()) == expected
+    chosen: list[int] = []
+    for front in sorted(set(rank.tolist())):
+        rows = np.flatnonzero(rank == front)
+        distance = slow_crowding(objective, rank)[rows]
+        width = np.ptp(objective[rows], axis=0)
+        while updated and 0 < count - len(chosen) < len(rows):
+            worst = len(rows) - 1 - int(np.argmin(distance[::-1]))
+            rows = np.delete(rows, worst)
+            # The front's width is that of the whole front, whoever is gone.
+            shares = objective / np.where(width > 0, width, np.inf)
+            distance = np.zeros(len(rows))
+            for values in shares.T:
+                order = np.argsort(values[rows], kind="stable")
+                distance[order[0]] = distance[order[-1]] = np.inf
+                distance[order[1:-1]] += values[rows][order[2:]] - values[rows][order[:-2]]
+        chosen += rows[np.argsort(-distance, kind="stable")].tolist()
+    return chosen[:count], rank
 
 
-def test_what_could_not_be_evaluated_is_last_and_harms_no_distance() -> None:
-    objective = np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0], [np.inf, np.inf], [np.inf, np.inf]])
-    violation = np.array([0.0, 0.0, 0.0, np.inf, np.inf])
+@settings(deadline=None)  # the first call compiles
+@given(pools(), st.integers(0, 2**32), st.floats(0.01, 1.0), st.booleans())
+def test_survivors_come_front_by_front_and_copies_last(
+    pool: tuple[np.ndarray, np.ndarray], seed: int, share: float, updated: bool
+) -> None:
+    objective, violation = pool
+    genome = np.random.default_rng(seed).integers(0, 2, size=(len(objective), 2))
+    rank, count = pareto_ranks(objective, violation), max(1, int(share * len(objective)))
+    expected, expected_rank = slow_survivors(genome, objective, rank, count, updated)
+    found = survivors(genome, objective, rank, count, updated=updated)
+    assert np.array_equal(rank, expected_rank)
+    assert len(set(found.tolist())) == count
+    assert rank[found].tolist() == expected_rank[expected].tolist()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.integers(2, 4), st.floats(0.01, 1.0), st.booleans())
+def test_on_a_front_the_least_crowded_survive(
+    seed: int, rows: int, objectives: int, share: float, updated: bool
+) -> None:
+    objective = np.random.default_rng(seed).random((rows, objectives))  # no ties, but for the ends
+    genome, count = np.arange(rows)[:, None], max(1, int(share * rows))
+    rank = pareto_ranks(objective, np.zeros(rows))
+    expected, _ = slow_survivors(genome, objective, rank, count, updated)
+    assert survivors(genome, objective, rank, count, updated=updated).tolist() == expected
+
+
+def test_the_most_crowded_is_left_out_and_its_neighbours_are_measured_anew() -> None:
+    # Of either pair both are crowded, as long as both are there.
+    first = np.array([0.0, 1.0, 1.1, 2.0, 2.1, 3.0, 4.0])
+    objective, genome = np.column_stack((first, -first)), np.arange(7)[:, None]
+    once = survivors(genome, objective, np.zeros(7, dtype=np.int64), 5, updated=False)
+    anew = survivors(genome, objective, np.zeros(7, dtype=np.int64), 5, updated=True)
+    assert first[once].tolist() == [0.0, 4.0, 3.0, 1.0, 1.1]
+    assert first[anew].tolist() == [0.0, 4.0, 1.0, 2.0, 3.0]
+
+
+def test_what_could_not_be_evaluated_is_last() -> None:
+    objective = np.array([[np.inf, np.inf], [1.0, 3.0], [np.inf, np.inf], [2.0, 2.0], [3.0, 1.0]])
+    violation = np.array([np.inf, 0.0, np.inf, 0.0, 0.0])
     rank = pareto_ranks(objective, violation)
-    assert rank.tolist() == [0, 0, 0, 1, 1]
-    assert not np.isnan(crowding_distance(objective, rank)).any()
-    assert crowding_distance(objective, rank)[1] == 2.0
+    assert rank.tolist() == [1, 0, 1, 0, 0]
+    order = survivors(np.arange(5)[:, None], objective, rank, 5, updated=True)
+    assert sorted(order[:3].tolist()) == [1, 3, 4]

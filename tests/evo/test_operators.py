@@ -51,6 +51,23 @@ def test_simulated_binary_crossover_keeps_the_bounds_and_the_parents_mean(seed: 
     assert np.allclose((one + two)[free], (parents[:5] + parents[5:])[free])
 
 
+def test_bounded_sbx_mixes_the_parents_genes_and_spreads_up_to_the_bounds() -> None:
+    first, second = np.full((4000, 3), 0.1), np.full((4000, 3), 0.4)
+    lower, upper = np.zeros(3), np.ones(3)
+    one, two = crossover.simulated_binary_bounded(first, second, lower, upper, stream(1, 0, 3), eta=1e9)
+    # Without any spread the children's genes are the parents', exchanged in half of those that were crossed.
+    assert set(one.round(6).ravel()) == {0.1, 0.4}
+    assert (one + two).round(6).min() == (one + two).round(6).max() == 0.5
+    assert np.mean(one > 0.3) == pytest.approx(0.25, abs=0.02)
+    one, two = crossover.simulated_binary_bounded(first, second, lower, upper, stream(2, 0, 3), eta=0.5)
+    for child in (one, two):
+        assert child.min() >= 0.0
+        assert child.max() <= 1.0
+    assert np.mean((one == 0.1) | (one == 0.4)) == pytest.approx(0.5, abs=0.02)
+    assert one.min() < 0.01, "the bound near by is reached"
+    assert one.max() > 0.9, "the far one, too"
+
+
 @given(SEEDS, st.integers(1, 8))
 def test_uniform_crossover_deals_each_pair_of_genes_to_the_two_children(seed: int, size: int) -> None:
     parents = Integer(0, 9, shape=size).sample(6, stream(seed, 0, 1))
