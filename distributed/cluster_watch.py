@@ -1,7 +1,8 @@
-"""`ClusterWatch`: which nodes are there, and whether the head is, asked by a thread: nobody waits for the answer.
+"""`ClusterWatch`: which nodes are there, and whether the head is, asked by threads: nobody waits for the answer.
 
-Ray says so in 0.5 ms while the head lives, and never answers when it does not: so the head's port is tried first. A
-head that is stopped accepts connections all the same, and is told by a question that stays without an answer.
+Ray says so in 0.5 ms while the head lives, and never answers when it does not. So one thread tries the head's port, and
+another asks as long as it is open: a head that dies while it is asked is missed as soon as any other. A head that is
+stopped accepts connections all the same, and is told by a question that stays without an answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _AGAIN_SECONDS = 0.3
 """Between two attempts to reach a head that did not answer."""
 _CONNECT_SECONDS = 2.0
 _REFUSALS = 3
-"""Attempts in a row after which the head is taken for lost."""
+"""Attempts or questions in a row after which the head is taken for lost."""
 _SILENCE_SECONDS = 15.0
 """A question that has no answer by then will have none."""
 
@@ -63,14 +64,19 @@ class ClusterWatch:
         self._period = period
         self._nodes: dict[str, NodeView] | None = None
         self._refused = 0
+        """Attempts in a row to reach the head, …"""
+        self._failed = 0
+        """… and questions in a row, that were of no use."""
         self._trouble = ""
         self._asked: float | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evo-cluster-watch", daemon=True)
+        loops = [self._ask_again_and_again] if head is None else [self._ask_again_and_again, self._knock]
+        self._threads = [threading.Thread(target=loop, name="evo-cluster-watch", daemon=True) for loop in loops]
 
     def start(self) -> ClusterWatch:
         """Begin."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def nodes(self) -> dict[str, NodeView] | None:
@@ -79,7 +85,7 @@ class ClusterWatch:
 
     def head_trouble(self) -> str:
         """Why the head must be taken for lost; empty while there is no reason to. Returns at once."""
-        if self._refused >= _REFUSALS:
+        if max(self._refused, self._failed) >= _REFUSALS:
             return self._trouble
         asked = self._asked
         if asked is not None and monotonic() - asked > _SILENCE_SECONDS:
@@ -87,37 +93,36 @@ class ClusterWatch:
         return ""
 
     def stop(self) -> None:
-        """End the thread; one that waits for an answer that never comes is left behind."""
+        """End the threads; one that waits for an answer that never comes is left behind."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(0.5)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(0.5)
 
-    def _run(self) -> None:
+    def _knock(self) -> None:
+        assert self._head is not None
         while not self._stopped.is_set():
-            if not self._reaches_head():
+            trouble = unreachable(self._head, _CONNECT_SECONDS)
+            if trouble:
+                self._trouble = trouble
+            self._refused = self._refused + 1 if trouble else 0
+            self._stopped.wait(_AGAIN_SECONDS if trouble else self._period)
+
+    def _ask_again_and_again(self) -> None:
+        while not self._stopped.is_set():
+            if self._refused:
                 self._stopped.wait(_AGAIN_SECONDS)
                 continue
             self._asked = monotonic()
             try:
                 self._nodes = views(self._ask())
+                self._failed = 0
             except Exception as error:  # Ray's, of many kinds: a question without an answer, to be asked again
-                self._refused += 1
                 self._trouble = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-                self._stopped.wait(_AGAIN_SECONDS)
-                continue
+                self._failed += 1
             finally:
                 self._asked = None
-            self._refused = 0
-            self._stopped.wait(self._period)
-
-    def _reaches_head(self) -> bool:
-        if self._head is None:
-            return True
-        trouble = unreachable(self._head, _CONNECT_SECONDS)
-        if trouble:
-            self._refused += 1
-            self._trouble = trouble
-        return not trouble
+            self._stopped.wait(_AGAIN_SECONDS if self._failed else self._period)
 
 
 def unreachable(address: tuple[str, int], time_limit: float) -> str:

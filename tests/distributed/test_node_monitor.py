@@ -172,6 +172,24 @@ def test_a_head_that_is_gone_is_noticed_without_asking_it(head: socket.socket) -
     watch.stop()
 
 
+def test_a_head_that_dies_while_it_is_asked_is_noticed_as_soon(head: socket.socket) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def ask() -> list[dict[str, Any]]:
+        asked.set()
+        answered.wait(20)
+        return []
+
+    watch = ClusterWatch(ask, head.getsockname(), period=0.01).start()
+    until(asked.is_set)
+    head.close()
+    began = monotonic()
+    until(lambda: "refused" in watch.head_trouble().lower())
+    assert monotonic() - began < 5.0
+    watch.stop()
+    answered.set()
+
+
 def test_a_head_that_accepts_and_never_answers_is_noticed_and_keeps_nobody(
     head: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
