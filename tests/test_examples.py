@@ -76,6 +76,17 @@ def test_routes_are_found_from_a_file(tmp_path: Path) -> None:
     assert "Route #1:" in (tmp_path / "run" / "solution.sol").read_text()
 
 
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason='needs pip install "evo-engine[plot]"')
+def test_two_objectives_are_traded_off_and_plotted(tmp_path: Path) -> None:
+    out = run(tmp_path, "two_objectives.py", "--plot", "front.png")
+    found = [(float(cost), float(bent)) for cost, bent in re.findall(r"^\$ *(\S+) +(\S+) in ", out, re.MULTILINE)]
+    assert found[0][0] < 3.0
+    assert found[-1][1] < 0.0006
+    assert found == sorted(found)
+    assert [bent for _, bent in found] == sorted((bent for _, bent in found), reverse=True)
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_no_example_is_forgotten() -> None:
     found = {str(f.relative_to(EXAMPLES)) for f in EXAMPLES.rglob("*") if f.suffix in (".py", ".yaml")}
     assert found == {
@@ -87,4 +98,5 @@ def test_no_example_is_forgotten() -> None:
         "grid_search.py",
         "large_csv.py",
         "rosenbrock.py",
+        "two_objectives.py",
     }

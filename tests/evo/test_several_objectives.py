@@ -206,3 +206,12 @@ def test_the_command_line_runs_tells_and_inspects(tmp_path: Path) -> None:
     assert "hypervolume 0." in shown
     found = json.loads(shell.invoke(main, ["inspect", str(tmp_path / "run"), "--json"]).output)
     assert found["best"] == json.loads((tmp_path / "run" / "result.json").read_text())["objective"]
+
+
+def test_the_code_of_the_page_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "two-objectives.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 5
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile("\n".join(blocks), "two-objectives.md", "exec"), names)
+    assert hypervolume(names["result"].front.objectives, names["problem"].reference) > 0.85
