@@ -1,8 +1,8 @@
 """`ClusterWatch`: which nodes are there, and whether the head is, asked by threads: nobody waits for the answer.
 
-Ray says so in 0.5 ms while the head lives, and never answers when it does not. So one thread tries the head's port, and
+Ray says so in 0.5 ms while the head lives, and late or never when it does not. So one thread tries the head's port, and
 another asks as long as it is open: a head that dies while it is asked is missed as soon as any other. A head that is
-stopped accepts connections all the same, and is told by a question that stays without an answer.
+stopped accepts connections all the same, and is told by questions that stay without an answer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _AGAIN_SECONDS = 0.3
 _CONNECT_SECONDS = 2.0
 _REFUSALS = 3
 """Attempts or questions in a row after which the head is taken for lost."""
+_ASK_SECONDS = 5.0
+"""A question's time limit, where it can have one."""
 _SILENCE_SECONDS = 15.0
 """A question that has no answer by then will have none."""
 
@@ -42,13 +44,38 @@ def views(nodes: Iterable[Mapping[str, Any]]) -> dict[str, NodeView]:
     }
 
 
+def asking(ray: Any) -> Callable[[], Iterable[Mapping[str, Any]]]:
+    """What asks for the nodes as ``ray.nodes`` does, which has no time limit.
+
+    Worse, where ``ray.nodes`` is under way when the head dies, Ray 2.60 ends this process as soon as another head
+    listens at the same address (a failed check: ``WrongClusterID``). Its client for the head reports that as an error.
+    """
+    worker = getattr(getattr(ray, "_private", None), "worker", None)
+    client = getattr(getattr(worker, "global_worker", None), "gcs_client", None)
+    if client is None:  # connected by ray://, where the question goes to a proxy
+        return ray.nodes  # type: ignore[no-any-return]  # ray has no types
+
+    def ask() -> list[dict[str, Any]]:
+        return [
+            {
+                "NodeID": node.node_id.hex(),
+                "Alive": node.state == node.ALIVE,
+                "NodeManagerAddress": node.node_manager_address,
+                "Resources": dict(node.resources_total),
+            }
+            for node in client.get_all_node_info(timeout=_ASK_SECONDS).values()
+        ]
+
+    return ask
+
+
 class ClusterWatch:
     """See the module.
 
     Parameters
     ----------
     ask
-        ``ray.nodes``.
+        Gives what ``ray.nodes`` does (see `asking`).
     head
         Host and port of the head; None: not known, and not tried.
     """

@@ -164,6 +164,9 @@ class Executor(Protocol):
     def workers_alive(self) -> int:
         """How many processes can evaluate right now (1 for in-process)."""
 
+    def settled(self) -> bool:
+        """Whether nothing is being started that would change how fast batches are evaluated."""
+
     def report(self) -> dict[str, Any]:
         """What was counted and who was there: ``metrics``, ``workers``, ``nodes``; empty where nothing is to be told.
 

@@ -177,6 +177,11 @@ class HandoverExecutor:
     def workers_alive(self) -> int:
         return self._ray.workers_alive() if self._state == "used" else self._here.workers_alive()
 
+    def settled(self) -> bool:
+        if self._state == "off":  # whether the workers are worth their start is not known before
+            return self._dear < _DEAR_BATCHES
+        return self._ray.settled() if self._state == "used" else self._state != "starting"
+
     def report(self) -> dict[str, Any]:
         return self._ray.report()
 

@@ -97,6 +97,9 @@ class InProcessExecutor:
     def workers_alive(self) -> int:
         return 1
 
+    def settled(self) -> bool:
+        return True
+
     def report(self) -> dict[str, Any]:
         return {}
 

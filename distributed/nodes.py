@@ -13,7 +13,7 @@ from typing import Any
 
 from . import ray_worker, shipping
 from .beacon import Position
-from .cluster_watch import ClusterWatch, NodeView, views
+from .cluster_watch import ClusterWatch, NodeView, asking, views
 from .fault_tolerance import FaultToleranceManager
 from .node_monitor import NodeMonitor, Report, Watched
 
@@ -88,7 +88,7 @@ class Nodes:
         self._manager = manager
         self._room = room
         self.head = head
-        self._watch = ClusterWatch(ray.nodes, head)
+        self._watch = ClusterWatch(asking(ray), head)
         self._seen: dict[str, NodeView] | None = None
         self._known: dict[str, _Known] = {}
         self._refused: set[str] = set()

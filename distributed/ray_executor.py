@@ -179,6 +179,9 @@ class RayExecutor:
     def workers_alive(self) -> int:
         return 0 if self._crew is None else self._crew.slots.alive()
 
+    def settled(self) -> bool:
+        return self.workers_alive() > 0 and not self.is_away()
+
     def is_away(self) -> bool:
         """Whether the head is lost and sought: `advance` goes on with that, and tells when there are workers again."""
         return self._recovering is not None

@@ -131,6 +131,9 @@ class RayThatIsLost:
     def workers_alive(self) -> int:
         return 2
 
+    def settled(self) -> bool:
+        return True
+
     def report(self) -> dict[str, Any]:
         return {}
 

@@ -240,6 +240,21 @@ def test_a_cluster_that_is_not_there_is_an_error_that_names_the_address() -> Non
     )
 
 
+def test_the_watch_is_told_what_ray_says_of_its_nodes() -> None:
+    run(
+        """
+        import ray
+        from evo.distributed.cluster_watch import asking, views
+        executor = RayExecutor(1)
+        executor.start(ModalEvaluator(), lambda kind, fields: None)
+        ask = asking(ray)
+        assert ask != ray.nodes  # it has a time limit
+        assert views(ask()) == views(ray.nodes()) != {}
+        executor.close()
+        """
+    )
+
+
 def missing_for_metrics() -> str:
     """Why Ray serves no metrics here; empty where it does."""
     try:
