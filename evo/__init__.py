@@ -16,6 +16,7 @@ if (_checkout / "distributed" / "executor.py").is_file():
 
 if TYPE_CHECKING:
     from evo.api import maximize, minimize
+    from evo.categorical import Categorical
     from evo.errors import (
         CheckpointError,
         EvoError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         SettingsError,
         UsageError,
     )
+    from evo.mixed import Mixed
     from evo.problem import Evaluation, Problem
     from evo.result import Result
     from evo.run import resume
@@ -46,6 +48,8 @@ _HOMES = {
     "minimize": "evo.api",
     "resume": "evo.run",
     "Binary": "evo.spaces",
+    "Categorical": "evo.categorical",
+    "Mixed": "evo.mixed",
     "Integer": "evo.spaces",
     "Permutation": "evo.spaces",
     "Real": "evo.spaces",
@@ -54,11 +58,13 @@ _HOMES = {
 
 __all__ = [
     "Binary",
+    "Categorical",
     "CheckpointError",
     "Evaluation",
     "EvoError",
     "InstanceError",
     "Integer",
+    "Mixed",
     "Permutation",
     "Problem",
     "ProblemError",

@@ -24,6 +24,10 @@ QUARANTINE_DETAILS = 1000
 """So many quarantined individuals are remembered with their errors; all are counted."""
 METRICS_SECONDS = 10.0
 """A `generation` event carries the executor's metrics when so long has passed since the last one that did."""
+PLAN_GENERATIONS = 3
+"""A run that is limited by time measures its speed over so many generations …"""
+PLAN_LATEST = 0.25
+"""… as soon as all workers are there, at the latest after this share of its time."""
 EVENT_SECONDS = 0.1
 """`generation` events come no closer together than this, so that a fast loop is not spent on telling of itself."""
 
@@ -125,6 +129,9 @@ class Engine:
         """Called again and again while a generation is evaluated; the state is then that of the last whole one."""
         self.consistent = True
         """False while a generation is being taken in: what is in memory then is no generation's state."""
+        self.planned: Callable[[], None] = lambda: None
+        """Called when the optimizer was told how many generations the run is to have."""
+        self._pace_from: tuple[int, float] | None = None
         self._callback = callback
         self._clock = clock
         self._submitted = 0
@@ -152,7 +159,7 @@ class Engine:
 
     def hypervolume(self) -> float | None:
         """Of the front as it is now; None where nothing is feasible or no reference point is known."""
-        front = self.front
+        front = None if self._reference is None else self.front
         if front is None or self._reference is None or not front.feasible:
             return None
         return hypervolume(front.objective, self._reference)
@@ -211,6 +218,7 @@ class Engine:
                 self.consistent = False
                 self._commit(outcome)
                 self.consistent = True
+                self._plan()
                 self.checkpoint()
                 if self._callback is not None and self._callback(self):
                     self._ask()
@@ -309,6 +317,23 @@ class Engine:
             if improved:
                 self.events.emit("improved", **self.standing())
             self._emit_generation(force=False)
+
+    def _plan(self) -> None:
+        """Tell the optimizer, once, how many generations there will be where only a time says when to stop."""
+        limit = self.stop.time
+        if limit is None or self.stop.generations is not None or not self.optimizer.wants_horizon:
+            return
+        generation, now = self.progress.generation, self.elapsed()
+        if self._pace_from is None or (not self.executor.settled() and now < PLAN_LATEST * limit):
+            self._pace_from = (generation, now)
+        since, then = self._pace_from
+        if generation - since < PLAN_GENERATIONS:
+            return
+        pace = max((now - then) / (generation - since), 1e-9)
+        total = generation + max(int((limit - now) / pace), 1)
+        self.optimizer.plan(total)
+        self.planned()
+        self.events.emit("planned", generations=total)
 
     def _take_best(self) -> bool:
         """Whether the optimizer has found a better one."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from evo.distributed.executor import Arrays, Context, InvalidRow
+from evo.errors import UsageError
 from evo.problem import Evaluation, Problem, signs
 from evo.rng import Purpose, stream
 
@@ -57,14 +58,14 @@ class ProblemEvaluator:
     def _improved(self, genomes: np.ndarray) -> np.ndarray:
         space = self.problem.space
         assert self.problem.improve is not None
-        better = np.asarray(self.problem.improve(space.shaped(genomes)))
-        expected = (len(genomes), *space.shape)
-        if better.shape != expected:
-            raise InvalidRow(f"improve: expected an array of shape {expected}, found {better.shape}")
-        flat = better.reshape(genomes.shape).astype(space.dtype)
+        better = self.problem.improve(space.shaped(genomes))
+        try:
+            flat = space.flat(better, len(genomes))
+        except UsageError as error:
+            raise InvalidRow(f"improve: {error}") from None
         if not (inside := space.contains(flat)).all():
             offset = int(np.argmin(inside))
-            raise InvalidRow(f"improve: gave a genome outside the space: {better[offset]!r}", offset)
+            raise InvalidRow(f"improve: gave a genome outside the space: {flat[offset]!r}", offset)
         return flat
 
     def _checked(self, found: Any, count: int) -> tuple[np.ndarray, np.ndarray]:

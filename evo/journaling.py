@@ -122,6 +122,9 @@ class JournalingExecutor:
     def workers_alive(self) -> int:
         return self._executor.workers_alive()
 
+    def settled(self) -> bool:
+        return self._executor.settled()
+
     def report(self) -> dict[str, Any]:
         return self._executor.report()
 

@@ -1,4 +1,4 @@
-"""Kernels of survivor selection with several objectives: exact copies, and who is crowded out."""
+"""Kernels of NSGA-II: exact copies, and who is crowded out."""
 
 from __future__ import annotations
 
@@ -49,6 +49,19 @@ def _alike(objective: np.ndarray, genome: np.ndarray, one: int, two: int) -> boo
         if genome[one, j] != genome[two, j]:
             return False
     return True
+
+
+@entry
+def unchanged(genome: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Which rows of (n, bytes) uint8 are those of `parents`, which has n or more, (n,) bool."""
+    found = np.zeros(len(genome), np.bool_)
+    for i in range(len(genome)):
+        found[i] = True
+        for j in range(genome.shape[1]):
+            if genome[i, j] != parents[i, j]:
+                found[i] = False
+                break
+    return found
 
 
 @entry
@@ -117,13 +130,13 @@ def _thinned(objective: np.ndarray, front: np.ndarray, keep: int, distance: np.n
         for i in range(1, rows):
             before[j, order[i]] = order[i - 1]
             behind[j, order[i - 1]] = order[i]
-    alive = np.ones(rows, np.bool_)
+    room = distance[front]  # nan once a row is taken away: it compares as false
     for _ in range(rows - keep):
-        worst = -1
+        worst, least = -1, np.inf
         for i in range(rows):  # of equals the last
-            if alive[i] and (worst < 0 or distance[front[i]] <= distance[front[worst]]):
-                worst = i
-        alive[worst] = False
+            if room[i] <= least:
+                worst, least = i, room[i]
+        room[worst] = np.nan
         for j in range(objectives):
             left, right = before[j, worst], behind[j, worst]
             if left >= 0:
@@ -133,8 +146,10 @@ def _thinned(objective: np.ndarray, front: np.ndarray, keep: int, distance: np.n
         for j in range(objectives):
             for i in (before[j, worst], behind[j, worst]):
                 if i >= 0:
-                    distance[front[i]] = _room(value, before, behind, i)
-    return front[alive]
+                    room[i] = _room(value, before, behind, i)
+    distance[front] = room
+    left: np.ndarray = front[~np.isnan(room)]
+    return left
 
 
 @kernel

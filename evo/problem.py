@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from evo.errors import ProblemError
+from evo.events import plain
 from evo.importing import import_name, importable_name
 from evo.spaces import Space, space_from_spec
 
@@ -87,7 +88,7 @@ class Problem:
         Parameters
         ----------
         x
-            ``(batch, *space.shape)``, the caller's own copy.
+            ``(batch, *space.shape)``, the caller's own copy; in a `Mixed` space a dict of such arrays by field.
 
         Returns
         -------
@@ -106,20 +107,19 @@ class Problem:
 
     def solution(self, best: Best) -> Any:
         """What the best individual means to the user; by default its genome with the space's shape."""
-        return self.space.shaped(best.arrays["genome"][None])[0]
+        return self.space.point(best.arrays["genome"])
 
     def write_solution(self, path: Path, best: Best) -> None:
         """Write `solution_file`. Raises `OSError`, or `SolutionError` where the solution does not hold."""
         sign = -1.0 if self.maximize else 1.0
-        content = {"x": self.solution(best).tolist(), "objective": sign * best.objective, "feasible": best.feasible}
-        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        content = {"x": self.solution(best), "objective": sign * best.objective, "feasible": best.feasible}
+        path.write_text(json.dumps(plain(content)) + "\n", encoding="utf-8")
 
     def write_front(self, path: Path, front: Front) -> None:
         """Write `solution_file` where there are several objectives: all points. Raises `OSError`."""
         x = self.space.shaped(front.arrays["genome"])
-        objectives = front.objective * np.array(signs(self))
-        content = {"x": x.tolist(), "objective": objectives.tolist(), "feasible": front.feasible}
-        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        content = {"x": x, "objective": front.objective * np.array(signs(self)), "feasible": front.feasible}
+        path.write_text(json.dumps(plain(content)) + "\n", encoding="utf-8")
 
     @classmethod
     def from_settings(cls, parameters: Mapping[str, Any], folder: Path) -> Self:
@@ -186,10 +186,11 @@ class FunctionProblem(Problem):
         self.reference = reference
         self.block = Problem.block if vectorized and not noisy else 1
 
-    def evaluate(self, x: np.ndarray, *rng: np.random.Generator) -> Any:
+    def evaluate(self, x: Any, *rng: np.random.Generator) -> Any:
         if self.vectorized:
             return self.function(x, *rng)
-        result = self.function(x[0], *rng)  # block = 1: always one row
+        one = {name: field[0] for name, field in x.items()} if isinstance(x, dict) else x[0]  # block = 1: one row
+        result = self.function(one, *rng)
         if isinstance(result, Evaluation):
             violations = None if result.violations is None else np.atleast_1d(result.violations)[None]
             return Evaluation(np.asarray(result.objectives)[None], violations)

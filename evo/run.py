@@ -24,7 +24,7 @@ from evo.journaling import JournalingExecutor, to_come
 from evo.problem import Problem, signs
 from evo.result import ParetoFront, Result
 from evo.run_folder import RunFolder, checkpoint_of
-from evo.run_state import Parts, from_checkpoint, identity, new_parts, to_tree
+from evo.run_state import Parts, from_checkpoint, identity, new_parts, take_plan, to_tree
 from evo.saving import Saver
 from evo.settings import Settings
 from evo.stopping import Stop, StopReason
@@ -238,6 +238,7 @@ class _Session:
                 interrupt=self.interrupt,
                 callback=self.callback,
             )
+            engine.planned = lambda: self._take_plan(events)
             self._announce(engine, events)
             saver = None
             if folder is not None and log is not None:
@@ -277,6 +278,15 @@ class _Session:
         executor.start(self.parts.optimizer.evaluator(), hear)
         return engine.run()
 
+    def _take_plan(self, events: EventBus) -> None:
+        """What was planned becomes part of the settings: with them the run can be had again."""
+        take_plan(self.parts)
+        if self.folder is not None:
+            try:
+                self.folder.write_settings(self.parts.settings.to_yaml())
+            except UsageError as error:
+                events.emit("alert", message=f"{error}; the run goes on")
+
     def _event_log(self, folder: RunFolder) -> EventLog:
         told = EventBus(self.observers)
         try:
@@ -313,10 +323,10 @@ class _Session:
     def _saver(
         self, folder: RunFolder, engine: Engine, events: EventBus, log: EventLog, journal: JournalingExecutor | None
     ) -> Saver:
-        plan, settings = self.parts.settings.checkpoint, self.parts.settings.to_yaml()
+        plan = self.parts.settings.checkpoint
 
         def mend() -> None:
-            if folder.mend(settings):
+            if folder.mend(self.parts.settings.to_yaml()):
                 log.reopen()
                 events.emit("alert", message=f"{folder.path}: parts of the folder were gone and have been made again")
 
@@ -418,7 +428,7 @@ class _Session:
         parts, progress = self.parts, engine.progress
         best, found, front = progress.best, engine.front, None
         genome = None if best is None else best.arrays.get("genome")
-        x = None if genome is None else parts.problem.space.shaped(genome[None])[0]
+        x = None if genome is None else parts.problem.space.point(genome)
         objective: Any = engine.user_objective()
         if found is not None:
             x = parts.problem.space.shaped(found.arrays["genome"])

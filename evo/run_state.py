@@ -49,6 +49,8 @@ def new_parts(settings: Settings, problem: Problem) -> Parts:
     chosen = settings.optimizer
     optimizer = registry.build_optimizer(chosen.type, chosen.parameters, problem, settings.seed)
     _check_stop(stop, problem)
+    if stop.generations is not None and optimizer.wants_horizon:
+        optimizer.plan(stop.generations)
     resolved = _resolved(settings, optimizer, stop)
     return Parts(
         resolved,
@@ -78,6 +80,12 @@ def _resolved(settings: Settings, optimizer: Optimizer, stop: Stop) -> Settings:
     mapping["optimizer"] = {"type": optimizer.name, **optimizer.parameters()}
     mapping["stop"] = stop.to_mapping()
     return settings_from_mapping(mapping)
+
+
+def take_plan(parts: Parts) -> None:
+    """Bring the settings up to date with what the optimizer has planned."""
+    parts.settings = _resolved(parts.settings, parts.optimizer, parts.stop)
+    parts.fixed = None
 
 
 def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[str, Any]:
@@ -121,8 +129,10 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
 def identity(parts: Parts) -> str:
     """What all evaluations of the run depend on, beside their candidates, as a short hash."""
     problem, optimizer = parts.problem, parts.optimizer
+    # A plan reaches an evaluation through its candidates.
+    fixed = {name: v for name, v in optimizer.parameters().items() if name not in optimizer.planned_parameters}
     return checkpoints.digest(
-        [parts.fingerprint, problem.space.to_spec(), versions.fingerprint(), optimizer.name, optimizer.parameters()]
+        [parts.fingerprint, problem.space.to_spec(), versions.fingerprint(), optimizer.name, fixed]
     )
 
 

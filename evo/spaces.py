@@ -1,7 +1,7 @@
 """Search spaces: what a genome is, its bounds, and how a first population is drawn.
 
 A genome is one row of a two-dimensional array, ``(population, size)``; the user's code sees it with the space's shape,
-``(batch, *shape)``.
+``(batch, *shape)``: see `Space.shaped`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,24 @@ class Space(ABC):
     def to_spec(self) -> dict[str, Any]:
         """A description of plain values and arrays; `space_from_spec` is its inverse."""
 
-    def shaped(self, genomes: np.ndarray) -> np.ndarray:
-        """A view of ``(count, size)`` genomes as the user's code sees them, ``(count, *shape)``."""
+    def shaped(self, genomes: np.ndarray) -> Any:
+        """``(count, size)`` genomes as the user's code sees them, ``(count, *shape)``; a view where they are alike."""
         return genomes if len(self.shape) == 1 else genomes.reshape(len(genomes), *self.shape)
+
+    def point(self, genome: np.ndarray) -> Any:
+        """One genome as the user's code sees it."""
+        return self.shaped(genome[None])[0]
+
+    def flat(self, points: Any, count: int) -> np.ndarray:
+        """The inverse of `shaped`, for `count` points; they may lie outside. Raises `UsageError` for another shape."""
+        return self.checked_shape(points, count).reshape(count, self.size).astype(self.dtype)
+
+    def checked_shape(self, points: Any, count: int) -> np.ndarray:
+        """`points` as an array, ``(count, *shape)``. Raises `UsageError`."""
+        rows, expected = np.asarray(points), (count, *self.shape)
+        if rows.shape != expected:
+            raise UsageError(f"expected an array of shape {expected}, found {rows.shape}")
+        return rows
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -111,15 +126,70 @@ class _Bounded(Space):
     def to_spec(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": list(self.shape), **self._bounds()}
 
-    def _bounds(self) -> dict[str, np.ndarray]:
+    def _bounds(self) -> dict[str, Any]:
         return {"lower": self.lower.reshape(self.shape), "upper": self.upper.reshape(self.shape)}
 
 
 class Real(_Bounded):
-    """Real numbers, ``lower <= x <= upper``, float64."""
+    """Real numbers, ``lower <= x <= upper``, float64.
+
+    Parameters
+    ----------
+    log
+        Search their logarithms: for numbers, above 0, whose magnitude is what matters.
+    step
+        Only lower, lower + step, lower + 2 step, … up to `upper`, all alike.
+
+    A genome holds the logarithm, or the number before it is rounded to a step; the attributes `lower` and `upper` are
+    the bounds of that.
+    """
 
     kind = "real"
     dtype = np.dtype(np.float64)
+
+    def __init__(
+        self,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        shape: int | Sequence[int] | None = None,
+        *,
+        log: bool = False,
+        step: float | None = None,
+    ) -> None:
+        super().__init__(lower, upper, shape)
+        self._least, self._most = self.lower, self.upper
+        self.log, self.step = bool(log), step
+        if log and step is not None:
+            raise UsageError(f"step: expected none with log=True, found {step!r}")
+        if log:
+            if (self.lower <= 0).any():
+                raise UsageError(f"lower: expected numbers above 0 with log=True, found {lower!r}")
+            self.lower, self.upper = np.log(self.lower), np.log(self.upper)
+        elif step is not None:
+            if isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step < math.inf:
+                raise UsageError(f"step: expected a number above 0, found {step!r}")
+            self._steps = np.floor((self._most - self._least) / step + 1e-9)
+            # Every value owns an interval as wide as any other's.
+            self.lower, self.upper = self._least - 0.5 * step, self._least + (self._steps + 0.5) * step
+
+    def shaped(self, genomes: np.ndarray) -> Any:
+        if self.log:
+            genomes = np.clip(np.exp(genomes), self._least, self._most)
+        elif self.step is not None:
+            taken = np.clip(np.rint((genomes - self._least) / self.step), 0.0, self._steps)
+            genomes = np.minimum(self._least + taken * self.step, self._most)
+        return super().shaped(genomes)
+
+    def flat(self, points: Any, count: int) -> np.ndarray:
+        genomes = super().flat(points, count)
+        if not self.log:
+            return genomes
+        with np.errstate(divide="ignore", invalid="ignore"):  # not above 0: outside the space, as -inf and nan are
+            return np.asarray(np.log(genomes))
+
+    def _bounds(self) -> dict[str, Any]:
+        more = {"log": True} if self.log else {} if self.step is None else {"step": float(self.step)}
+        return {"lower": self._least.reshape(self.shape), "upper": self._most.reshape(self.shape), **more}
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return np.asarray(rng.random((count, self.size)) * (self.upper - self.lower) + self.lower)
@@ -176,11 +246,20 @@ def space_from_spec(spec: Mapping[str, Any]) -> Space:
     """The space that `Space.to_spec` described. Raises `UsageError` where it describes none."""
     kind, shape = spec.get("kind"), spec.get("shape", 1)
     if kind == "real":
-        return Real(spec["lower"], spec["upper"], shape)
+        return Real(spec["lower"], spec["upper"], shape, log=spec.get("log", False), step=spec.get("step"))
     if kind == "integer":
         return Integer(spec["lower"], spec["upper"], shape)
     if kind == "binary":
         return Binary(shape)
     if kind == "permutation":
         return Permutation(shape if isinstance(shape, int) else shape[0])
-    raise UsageError(f"space.kind: expected real, integer, binary or permutation, found {kind!r}")
+    if kind == "categorical":
+        from evo.categorical import Categorical
+
+        return Categorical(spec["choices"], shape)
+    if kind == "mixed":
+        from evo.mixed import Mixed
+
+        return Mixed(**dict(zip(spec["names"], map(space_from_spec, spec["fields"]), strict=True)))
+    known = "real, integer, binary, permutation, categorical or mixed"
+    raise UsageError(f"space.kind: expected {known}, found {kind!r}")

@@ -51,6 +51,15 @@ def bit_flip(genomes: np.ndarray, rng: np.random.Generator, *, probability: floa
     return genomes ^ (rng.random(genomes.shape) < probability)
 
 
+def reset(genomes: np.ndarray, choices: int, rng: np.random.Generator, *, probability: float) -> np.ndarray:
+    """Each gene, one of 0 … `choices` - 1, with `probability` another one of them."""
+    child = genomes.copy()
+    rows, genes = np.nonzero(rng.random(genomes.shape) < probability)
+    if choices > 1:
+        child[rows, genes] = (genomes[rows, genes] + rng.integers(1, choices, size=len(rows))) % choices
+    return child
+
+
 def inversion(genomes: np.ndarray, rng: np.random.Generator, *, probability: float) -> np.ndarray:
     """Reverse a random segment of each permutation with `probability` (Holland 1975; 2-opt's move on a tour)."""
     count, size = genomes.shape

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from evo.categorical import Categorical
 from evo.errors import SettingsError
+from evo.mixed import Mixed
 from evo.operators import crossover, mutation, permutation
 from evo.optimizers import checks
 from evo.spaces import Binary, Integer, Permutation, Real, Space
 
 Spaces = tuple[type[Space], ...]
-_VECTORS: Spaces = (Real, Integer, Binary)
+_VECTORS: Spaces = (Real, Integer, Binary, Categorical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,29 @@ def _free_mutation(function: Callable[..., Any]) -> Callable[..., Any]:
     return mutated
 
 
+def _crossed_by_field(a: np.ndarray, b: np.ndarray, space: Any, rng: np.random.Generator) -> Any:
+    """Each field of a `Mixed` by its space's default crossover."""
+    first, second = space.parts(a), space.parts(b)
+    for name, field in space.fields.items():
+        cross = CROSSOVERS[default_name(CROSSOVERS, field)].function
+        first[name], second[name] = cross(first[name], second[name], field, rng)
+    return space.joined(first), space.joined(second)
+
+
+def _mutated_by_field(genomes: np.ndarray, space: Any, rng: np.random.Generator, probability: float) -> Any:
+    """Each field of a `Mixed` by its space's default mutation; a permutation as a whole with `probability` a gene."""
+    parts = space.parts(genomes)
+    for name, field in space.fields.items():
+        mutate = MUTATIONS[default_name(MUTATIONS, field)].function
+        chance = min(1.0, probability * field.size) if isinstance(field, Permutation) else probability
+        parts[name] = mutate(parts[name], field, rng, chance)
+    return space.joined(parts)
+
+
+def _reset(genomes: np.ndarray, space: Any, rng: np.random.Generator, probability: float) -> Any:
+    return mutation.reset(genomes, len(space.choices), rng, probability=probability)
+
+
 CROSSOVERS = {
     "sbx": Operator(_bounded(crossover.simulated_binary), (Real,)),
     "sbx-bounded": Operator(_bounded(crossover.simulated_binary_bounded), (Real,)),
@@ -70,6 +95,7 @@ CROSSOVERS = {
     "pmx": Operator(_free(permutation.partially_mapped), (Permutation,)),
     "cycle": Operator(_free(permutation.cycle), (Permutation,)),
     "erx": Operator(_free(permutation.edge_recombination), (Permutation,)),
+    "by-field": Operator(_crossed_by_field, (Mixed,)),
 }
 """The first that knows a space is its default."""
 
@@ -82,6 +108,8 @@ MUTATIONS = {
     "swap": Operator(_free_mutation(mutation.swap), (Permutation,)),
     "insertion": Operator(_free_mutation(mutation.insertion), (Permutation,)),
     "scramble": Operator(_free_mutation(mutation.scramble), (Permutation,)),
+    "reset": Operator(_reset, (Categorical,)),
+    "by-field": Operator(_mutated_by_field, (Mixed,)),
 }
 """The first that knows a space is its default."""
 

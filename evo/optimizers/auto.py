@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evo.categorical import Categorical
+from evo.mixed import Mixed
 from evo.optimizers.base import Front
 from evo.optimizers.generational import Generational, Told
 from evo.spaces import Binary, Integer, Permutation, Real, Space
@@ -24,13 +26,13 @@ SHORT = 20
 def choice(space: Space, remaining: int | None, objectives: int = 1) -> str:
     """The name of the optimizer for a space and a budget of evaluations (None: not limited).
 
-    Several objectives: ``nsga2``. One: permutations and bits ``ga``; whole numbers ``l-shade`` where the budget is
-    known and no very short one, else ``cma-es``; reals ``cma-es``, the one that solves most of COCO's bbob;
-    ``sep-cma-es`` in many dimensions.
+    Several objectives: ``nsga2``. One: permutations, bits, categories and mixed spaces ``ga``; whole numbers
+    ``l-shade`` where the budget is known and no very short one, else ``cma-es``; reals ``cma-es``, the one that solves
+    most of COCO's bbob; ``sep-cma-es`` in many dimensions.
     """
     if objectives > 1:
         return "nsga2"
-    if isinstance(space, (Permutation, Binary)):
+    if isinstance(space, (Permutation, Binary, Categorical, Mixed)):
         return "ga"
     if isinstance(space, Integer) and remaining is not None and remaining >= SHORT * space.size:
         return "l-shade"
@@ -44,7 +46,7 @@ class Auto(Generational):
     """
 
     name = "auto"
-    spaces = (Real, Integer, Binary, Permutation)
+    spaces = (Real, Integer, Binary, Permutation, Categorical, Mixed)
     objectives = "any"
 
     def __init__(self, problem: Problem, seed: int) -> None:

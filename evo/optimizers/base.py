@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -96,6 +96,21 @@ class Optimizer(ABC):
 
     def warm_up(self) -> None:  # noqa: B027 - a hook that most optimizers have no use for
         """Compile or load what `ask` and `tell` need; called once, before the run's clock starts."""
+
+    planned_parameters: ClassVar[tuple[str, ...]] = ()
+    """Names of the parameters that `plan` sets."""
+
+    @property
+    def wants_horizon(self) -> bool:
+        """Whether a schedule waits to be told how many generations the run is to have."""
+        return False
+
+    def plan(self, generations: int) -> None:  # noqa: B027 - a hook that most optimizers have no use for
+        """Take the number of generations that the run is to have in all; called at most once, while `wants_horizon`.
+
+        Where the run is limited by time it is an estimate, made between two generations. What it changes is part of
+        `parameters()` and of `state()`: the run is then a pure function of these.
+        """
 
     @abstractmethod
     def ask(self, remaining: int | None) -> Candidates:

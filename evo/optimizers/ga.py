@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evo.categorical import Categorical
+from evo.mixed import Mixed
 from evo.operators import selection
 from evo.optimizers import checks
 from evo.optimizers.base import Best
@@ -28,7 +30,8 @@ class GeneticAlgorithm(Generational):
     """Holland's scheme as used today (Eiben and Smith 2015, DOI 10.1007/978-3-662-44874-8, chapter 5).
 
     Real: SBX and polynomial mutation. Integer: uniform crossover, reset or creep. Binary: uniform crossover, bit flips.
-    Permutation: order crossover and inversion. Constraints by feasibility rules (Deb 2000).
+    Permutation: order crossover and inversion. Categorical: uniform crossover, reset. Mixed: each field by its space's.
+    Constraints by feasibility rules (Deb 2000).
 
     Parameters
     ----------
@@ -46,12 +49,13 @@ class GeneticAlgorithm(Generational):
         How parents are chosen: ``tournament``; ``roulette``, in proportion to fitness; ``rank``, by linear ranking;
         ``sus``, stochastic universal sampling by linear ranking; ``truncation``, from the best half.
     crossover_operator
-        For reals ``sbx``, ``sbx-bounded``, ``blend``, ``arithmetic``; for reals, integers and bits ``uniform``,
+        For reals ``sbx``, ``sbx-bounded``, ``blend``, ``arithmetic``; for all but permutations ``uniform``,
         ``one-point``, ``two-point``; for permutations ``order``, ``pmx``, ``cycle``, ``erx``; or ``module:function``,
         see `evo.operators.named`. None: the space's default, above.
     mutation_operator
         For reals ``polynomial``, ``gaussian``; for integers ``integer-step``; for bits ``bit-flip``; for permutations
-        ``inversion``, ``swap``, ``insertion``, ``scramble``; or ``module:function``. None: the space's default.
+        ``inversion``, ``swap``, ``insertion``, ``scramble``; for categories ``reset``; or ``module:function``. None:
+        the space's default.
     survival
         ``generational``: the offspring replace all but the elite. ``steady-state``: the best of parents and offspring
         together survive (Whitley 1989, "The GENITOR algorithm and selection pressure", ICGA 3, 116-121).
@@ -61,7 +65,7 @@ class GeneticAlgorithm(Generational):
     """
 
     name = "ga"
-    spaces = (Real, Integer, Binary, Permutation)
+    spaces = (Real, Integer, Binary, Permutation, Categorical, Mixed)
 
     def __init__(
         self,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evo.dominance import pareto_ranks, survivors
+from evo.categorical import Categorical
+from evo.dominance import pareto_ranks, survivors, unchanged
+from evo.mixed import Mixed
 from evo.optimizers import checks
 from evo.optimizers.base import Front
 from evo.optimizers.generational import Generational, Told, array_of
@@ -49,7 +51,7 @@ class NSGA2(Generational):
     """
 
     name = "nsga2"
-    spaces = (Real, Integer, Binary, Permutation)
+    spaces = (Real, Integer, Binary, Permutation, Categorical, Mixed)
     objectives = "several"
     keeps_best = True
 
@@ -87,7 +89,7 @@ class NSGA2(Generational):
         rng = stream(self.seed, self.asked, Purpose.SELECTION)
         parents = self.population["genome"][self._parents(self.population.size, 2 * pairs, rng)]
         crossed = rng.random(pairs) < self.variation.crossover
-        return {"genome": self.variation.children(parents, crossed, count, self.seed, self.asked)}
+        return {"genome": self.variation.children(parents, crossed, count, self.seed, self.asked, new=True)}
 
     @staticmethod
     def _parents(ranked: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,6 +125,7 @@ class NSGA2(Generational):
         space = self.space
         two = space.sample(2, stream(self.seed, 0, Purpose.SAMPLING))
         survivors(two, np.zeros((2, self.objective_count)), np.zeros(2, dtype=np.int64), 1, updated=True)
+        unchanged(two, two)
         compilation.mark_cached(KERNELS, "float64")
 
     @property

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from evo.dominance import unchanged
+from evo.mixed import Mixed
 from evo.operators.named import CROSSOVERS, MUTATIONS, default_name, operator
 from evo.optimizers import checks
 from evo.rng import Purpose, stream
@@ -59,7 +61,9 @@ class Variation:
             "mutation_operator": self.operators[1],
         }
 
-    def children(self, parents: np.ndarray, crossed: np.ndarray, count: int, seed: int, generation: int) -> np.ndarray:
+    def children(
+        self, parents: np.ndarray, crossed: np.ndarray, count: int, seed: int, generation: int, *, new: bool = False
+    ) -> np.ndarray:
         """Children, (count, size).
 
         Parameters
@@ -70,6 +74,8 @@ class Variation:
             (pairs,) bool: which pairs are crossed; the others' children are copies.
         count
             At most 2 pairs.
+        new
+            Change those that are copies of a parent once more, by one gene where genes stand alone.
         """
         pairs = len(crossed)
         first, second = parents[:pairs], parents[pairs:]
@@ -78,4 +84,18 @@ class Variation:
         one[keep], two[keep] = first[keep], second[keep]
         children = np.concatenate((one, two))[:count]
         rng = stream(seed, generation, Purpose.MUTATION)
-        return np.asarray(self._mutate(children, self.space, rng, self.mutation))
+        mutated = np.asarray(self._mutate(children, self.space, rng, self.mutation))
+        if new:
+            self._change_copies(mutated, parents, rng)
+        return mutated
+
+    def _change_copies(self, children: np.ndarray, parents: np.ndarray, rng: np.random.Generator) -> None:
+        rows = np.flatnonzero(unchanged(children, parents))
+        if not len(rows):
+            return
+        if isinstance(self.space, (Permutation, Mixed)):
+            children[rows] = self._mutate(children[rows], self.space, rng, max(self.mutation, 1.0 / self.space.size))
+            return
+        changed = self._mutate(children[rows], self.space, rng, 1.0)
+        gene = rng.integers(0, self.space.size, size=len(rows))
+        children[rows, gene] = changed[np.arange(len(rows)), gene]

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evo.categorical import Categorical
+from evo.mixed import Mixed
 from evo.operators import crossover, mutation, permutation, selection
 from evo.operators.named import CROSSOVERS, MUTATIONS
+from evo.optimizers.variation import Variation
 from evo.rng import stream
 from evo.spaces import Binary, Integer, Permutation, Real, Space
 
@@ -116,7 +119,8 @@ def test_larger_tournaments_choose_better_rows() -> None:
 
 
 def spaces_of(size: int) -> list[Space]:
-    return [Real(-1, 3, shape=size), Integer(-2, 2, shape=size), Binary(size), Permutation(size)]
+    one = [Real(-1, 3, shape=size), Integer(-2, 2, shape=size), Binary(size), Permutation(size)]
+    return [*one, Categorical(["a", "b", "c"], shape=size), Mixed(a=one[0], b=one[1], c=one[2], d=one[3])]
 
 
 @pytest.mark.parametrize("name", list(CROSSOVERS))
@@ -130,7 +134,7 @@ def test_every_crossover_makes_genomes_of_the_space_and_leaves_the_parents_alone
         parents = space.sample(2 * pairs, stream(seed, 0, 1))
         before = parents.copy()
         for child in CROSSOVERS[name].function(parents[:pairs], parents[pairs:], space, stream(seed, 0, 2)):
-            assert child.shape == (pairs, size)
+            assert child.shape == (pairs, space.size)
             assert child.dtype == space.dtype
             assert space.contains(child).all()
             assert not np.shares_memory(child, parents)
@@ -268,3 +272,28 @@ def test_ranking_gives_the_best_its_pressure() -> None:
     assert chances[0] * 50 == pytest.approx(1.6)
     assert (np.diff(chances) < 0).all()
     assert selection.truncation(100, 1000, stream(1, 0, 1), share=0.2).max() == 19
+
+
+def test_a_reset_gene_is_another_choice() -> None:
+    genomes = np.tile(np.arange(3), (500, 1))
+    children = mutation.reset(genomes, 3, stream(1, 0, 2), probability=1.0)
+    assert (children != genomes).all()
+    assert [len(set(column.tolist())) for column in children.T] == [2, 2, 2]
+    assert np.array_equal(mutation.reset(genomes[:, :1], 1, stream(1, 0, 2), probability=1.0), genomes[:, :1])
+
+
+@pytest.mark.parametrize("space", spaces_of(6), ids=lambda space: space.kind)
+def test_children_that_were_copies_are_changed_once_more_where_new_ones_are_asked_for(space: Space) -> None:
+    variation = Variation(space, 0.0, 0.0, None, None)
+    parents = space.sample(200, stream(1, 0, 1))
+    children, new = (
+        variation.children(parents, np.zeros(100, dtype=np.bool_), 199, 1, 0, new=new) for new in (False, True)
+    )
+    assert np.array_equal(children, parents[:199])
+    changed = (new != parents[:199]).sum(axis=1)
+    assert space.contains(new).all()
+    if isinstance(space, (Permutation, Mixed)):
+        assert (changed > 0).mean() > 0.1
+    else:
+        assert changed.max() == 1
+        assert changed.mean() > 0.7  # half of an integer's mutations at a bound lead back to it

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from evo import checkpoints
+from evo.categorical import Categorical
 from evo.errors import UsageError
+from evo.mixed import Mixed
 from evo.rng import stream
 from evo.spaces import Binary, Integer, Permutation, Real, Space, space_from_spec
 
@@ -22,7 +25,18 @@ SPACES: list[Space] = [
     Binary(9),
     Binary((2, 2)),
     Permutation(8),
+    Categorical(["red", "green", "blue"], shape=4),
+    Categorical([1, 2.5, None, "x"]),
+    Real(1e-6, 1e3, shape=3, log=True),
+    Real(0, 1, shape=2, step=0.3),
 ]
+MIXED = Mixed(
+    rate=Real(1e-4, 1, log=True),
+    layers=Integer(1, 5, shape=2),
+    kind=Categorical(["relu", "tanh"]),
+    on=Binary(3),
+    order=Permutation(4),
+)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
@@ -39,9 +53,10 @@ def test_integers_reach_both_bounds() -> None:
     assert set(genomes[:, 0]) == {-1, 0, 1}
 
 
-@pytest.mark.parametrize("space", SPACES, ids=repr)
+@pytest.mark.parametrize("space", [*SPACES, MIXED], ids=repr)
 def test_a_space_is_rebuilt_from_its_description(space: Space) -> None:
-    assert space_from_spec(space.to_spec()) == space
+    tree = checkpoints.decode(b"".join(checkpoints.encode({"space": space.to_spec()})))
+    assert space_from_spec(tree["space"]) == space
 
 
 def test_spaces_with_other_bounds_are_not_equal() -> None:
@@ -92,3 +107,79 @@ def test_whatever_a_space_is_built_from_only_a_usage_error_comes_of_it(
     with contextlib.suppress(UsageError):
         space = kind(lower, upper, shape)
         assert (space.lower <= space.upper).all()
+
+
+# What the user's code sees ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("space", [*SPACES, MIXED], ids=repr)
+def test_what_the_user_sees_leads_back_to_the_genomes(space: Space) -> None:
+    genomes = space.sample(50, stream(2, 0, 1))
+    again = space.flat(space.shaped(genomes), 50)
+    assert again.dtype == space.dtype
+    assert space.contains(again).all()
+    seen, seen_again = space.shaped(genomes), space.shaped(again)
+    for name in seen if isinstance(seen, dict) else [...]:
+        if seen[name].dtype.kind == "f":
+            assert seen_again[name] == pytest.approx(seen[name])
+        else:
+            assert (seen_again[name] == seen[name]).all()
+
+
+def test_a_logarithmic_scale_is_sampled_by_magnitude_up_to_its_bounds() -> None:
+    space = Real(1e-6, 1.0, shape=1, log=True)
+    x = space.shaped(space.sample(4000, stream(3, 0, 1)))
+    assert np.mean(x < 1e-3) == pytest.approx(0.5, abs=0.03)
+    ends = space.shaped(np.array([space.lower, space.upper]))
+    assert ends.ravel() == pytest.approx([1e-6, 1.0], rel=1e-12)
+    assert ends.min() >= 1e-6
+    assert ends.max() <= 1.0
+
+
+def test_steps_are_taken_equally_often_and_end_at_the_last_whole_one() -> None:
+    space = Real(1.0, 2.0, shape=1, step=0.3)
+    values, counts = np.unique(space.shaped(space.sample(4000, stream(4, 0, 1))).round(9), return_counts=True)
+    assert values.tolist() == [1.0, 1.3, 1.6, 1.9]
+    assert counts.min() > 900
+
+
+def test_a_mixed_space_shows_named_fields_and_single_numbers_as_such() -> None:
+    x = MIXED.shaped(MIXED.sample(6, stream(5, 0, 1)))
+    assert {name: (x[name].shape, x[name].dtype.kind) for name in x} == {
+        "rate": ((6,), "f"),
+        "layers": ((6, 2), "i"),
+        "kind": ((6,), "U"),
+        "on": ((6, 3), "b"),
+        "order": ((6, 4), "i"),
+    }
+    point = MIXED.point(MIXED.sample(1, stream(5, 0, 1))[0])
+    assert point["kind"] in ("relu", "tanh")
+    assert np.ndim(point["rate"]) == 0
+
+
+def test_fields_in_another_order_are_another_space() -> None:
+    assert Mixed(a=Real(0, 1), b=Integer(0, 1)) != Mixed(b=Integer(0, 1), a=Real(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Real(0, 1, log=True), "lower: expected numbers above 0 with log=True, found 0"),
+        (lambda: Real(1, 2, log=True, step=1), "step: expected none with log=True"),
+        (lambda: Real(1, 2, step=-1), "step: expected a number above 0, found -1"),
+        (lambda: Categorical([]), "choices: expected a list of values"),
+        (lambda: Categorical("abc"), "choices: expected a list of values"),
+        (lambda: Categorical(["a", "a"]), "choices: expected no two that are equal"),
+        (lambda: Categorical([{}]), "choices: expected text, numbers, True, False or None"),
+        (lambda: Mixed(), "fields: expected at least one"),
+        (lambda: Mixed(a=3), "a: expected a space such as"),  # type: ignore[arg-type]  # the mistake
+        (lambda: Mixed(a=Mixed(b=Real(0, 1))), "a: expected a space such as"),
+        (lambda: Mixed(a=Integer(0, 2**60)), "a: expected whole numbers between"),
+        (lambda: Categorical(["a", "b"]).flat([["c"]], 1), "expected one of 'a', 'b', found 'c'"),
+        (lambda: Mixed(a=Real(0, 1)).flat({"b": [1.0]}, 1), "expected a dict with the fields a, found fields b"),
+        (lambda: Mixed(a=Real(0, 1)).flat({"a": [[1.0, 2.0]]}, 1), r"a: expected an array of shape \(1, 1\)"),
+    ],
+)
+def test_mistakes_in_categories_scales_and_fields_are_told(build: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
+        build()

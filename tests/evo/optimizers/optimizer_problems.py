@@ -17,6 +17,14 @@ SPACES: dict[str, Space] = {
     "integer": evo.Integer([-4, 0, 7, -2], [9, 1, 7, 50]),
     "binary": evo.Binary(12),
     "permutation": evo.Permutation(7),
+    "categorical": evo.Categorical([0, 1, 4, 9], shape=5),
+    "mixed": evo.Mixed(
+        rate=evo.Real(0.01, 1, shape=2, log=True),
+        count=evo.Integer(0, 9),
+        on=evo.Binary(2),
+        way=evo.Categorical(["in", "out", "through"]),
+        order=evo.Permutation(3),
+    ),
 }
 SPACES |= {f"two {kind}": space for kind, space in SPACES.items()}
 """Two objectives where the name says so."""
@@ -44,6 +52,14 @@ def cost(x: np.ndarray) -> np.ndarray:
     return np.asarray(((x - np.arange(x.shape[1])) ** 2 * weights).sum(axis=1)) + x[:, 0]
 
 
+def numbers(x: Any) -> np.ndarray:
+    """What the user's code sees of a batch as numbers, (batch, n)."""
+    if not isinstance(x, dict):
+        return np.asarray(x, dtype=np.float64)
+    columns = {**x, "way": (x["way"] == "through") + 2.0 * (x["way"] == "out")}
+    return np.column_stack([np.asarray(column, dtype=np.float64) for column in columns.values()])
+
+
 class Plain(evo.Problem):
     """Deterministic; the optimum lies on bounds."""
 
@@ -54,10 +70,11 @@ class Plain(evo.Problem):
         if kind.startswith("two "):
             self.directions = ("min", "max")
 
-    def costs(self, x: np.ndarray) -> np.ndarray:
+    def costs(self, x: Any) -> np.ndarray:
         """(batch,), or (batch, 2): the second is best where the genome is in the opposite order, and maximised."""
-        first = cost(x.astype(np.float64))
-        return np.column_stack((first, -cost(x[:, ::-1].astype(np.float64)))) if len(self.directions) else first
+        found = numbers(x)
+        first = cost(found)
+        return np.column_stack((first, -cost(found[:, ::-1]))) if len(self.directions) else first
 
     def evaluate(self, x: np.ndarray) -> Any:
         return self.costs(x)
@@ -84,18 +101,22 @@ class Poisonous(Plain):
         return found
 
     @staticmethod
-    def forbidden(x: np.ndarray) -> np.ndarray:
-        return np.asarray(np.floor(x.astype(np.float64)[:, [0, -1]].sum(axis=1)) % 7 == 1)
+    def forbidden(x: Any) -> np.ndarray:
+        return np.asarray(np.floor(numbers(x)[:, [0, -1]].sum(axis=1)) % 7 == 1)
 
     @staticmethod
-    def murky(x: np.ndarray) -> np.ndarray:
-        return np.asarray(np.floor(x.astype(np.float64)[:, :2].sum(axis=1)) % 5 == 1)
+    def murky(x: Any) -> np.ndarray:
+        return np.asarray(np.floor(numbers(x)[:, :2].sum(axis=1)) % 5 == 1)
 
 
 class Improved(Plain):
     """Memetic: every individual comes back changed, and inside the space."""
 
-    def improve(self, x: np.ndarray) -> Any:  # type: ignore[override]  # a method in place of the optional attribute
+    def improve(self, x: Any) -> Any:  # type: ignore[override]  # a method in place of the optional attribute
+        if isinstance(x, dict):
+            x["count"][::2] = x["count"].min()
+            x["order"] = np.roll(x["order"], 1, axis=1)
+            return x
         if isinstance(self.space, evo.Permutation):
             return np.roll(x, 1, axis=1)
         x[::2, 0] = x.min(axis=0)[0]

@@ -49,5 +49,8 @@ class ShufflingExecutor:
     def workers_alive(self) -> int:
         return 3
 
+    def settled(self) -> bool:
+        return True
+
     def close(self) -> None:
         self._batches.clear()

@@ -151,10 +151,10 @@ def test_what_fails_is_quarantined_and_never_wins(name: str, kind: str) -> None:
     assert engine.progress.quarantined > 0
     found = engine.progress.best or engine.front
     assert found is not None
-    genome = np.atleast_2d(found.arrays["genome"])
-    assert not Poisonous.forbidden(genome).any()
-    assert not Poisonous.murky(genome).any()
-    assert np.array_equal(np.squeeze(engine.user_objective()), np.squeeze(Poisonous(kind).evaluate(genome)))
+    x = optimizer.space.shaped(np.atleast_2d(found.arrays["genome"]))
+    assert not Poisonous.forbidden(x).any()
+    assert not Poisonous.murky(x).any()
+    assert np.array_equal(np.squeeze(engine.user_objective()), np.squeeze(Poisonous(kind).evaluate(x)))
 
 
 @every_case
@@ -198,7 +198,8 @@ def test_it_gets_better(name: str, kind: str) -> None:
     problem = Plain(kind)
     optimizer = build(name, problem)
     run(optimizer, evo.Stop(evaluations=3000))
-    sample = problem.evaluate(problem.space.sample(3000, np.random.default_rng(1))).reshape(3000, -1) * signs(problem)
+    x = problem.space.shaped(problem.space.sample(3000, np.random.default_rng(1)))
+    sample = problem.evaluate(x).reshape(3000, -1) * signs(problem)
     best = best_of(optimizer)
     assert best is not None
     assert (best <= sample.min(axis=0) + 1e-9).all()
