@@ -148,8 +148,8 @@ def _thinned(objective: np.ndarray, front: np.ndarray, keep: int, distance: np.n
                 if i >= 0:
                     room[i] = _room(value, before, behind, i)
     distance[front] = room
-    left: np.ndarray = front[~np.isnan(room)]
-    return left
+    remaining: np.ndarray = front[~np.isnan(room)]
+    return remaining
 
 
 @kernel
