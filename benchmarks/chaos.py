@@ -189,7 +189,7 @@ class Storm:
         self.processes.append(len(self._run.processes()) + sum(len(node.processes()) for node in nodes))
 
 
-def storm(seconds: float, every: float, seed: int) -> int:
+def storm(seconds: float, every: float, seed: int, write: bool) -> int:
     """Random faults for so many seconds; 0 where the digest is the undisturbed run's and nothing is left."""
     dice = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="evo-chaos-"))
@@ -220,12 +220,20 @@ def storm(seconds: float, every: float, seed: int) -> int:
     wanted = run.reference()
     same = result["digest"] == wanted.digest
     happened = Counter(mark.name.rpartition("-")[0] for mark in marks.iterdir())
-    print(f"faults: {dict(weather.done)}; of evaluations: {dict(happened)}")
-    print(f"generations {result['generations']}, retries {result['retries']}")
-    print(f"driver's memory, MB: {_quartiles([m / 1e6 for m in weather.memory])}")
-    print(f"processes of cluster and run: {_quartiles(weather.processes)}")
-    print(f"quarantined {result['quarantined']}, expected 0")
-    print(f"digest {result['digest']}, undisturbed {wanted.digest}: {'the same' if same else 'DIFFERENT'}")
+    account = [
+        f"faults: {dict(weather.done)}; of evaluations: {dict(happened)}",
+        f"generations {result['generations']}, retries {result['retries']}",
+        f"driver's memory, MB: {_quartiles([m / 1e6 for m in weather.memory])}",
+        f"processes of cluster and run: {_quartiles(weather.processes)}",
+        f"quarantined {result['quarantined']}, expected 0",
+        f"digest {result['digest']}, undisturbed {wanted.digest}: {'the same' if same else 'DIFFERENT'}",
+    ]
+    print("\n".join(account))
+    if write:
+        about = f"{seconds:g} s, a fault every {every:g} s. Memory and processes: the means of the run's quarters."
+        command = f"random --seconds {seconds:g} --every {every:g} --seed {seed}"
+        lines = [*_about(command), "", about, "", *(f"- {line}" for line in account)]
+        update_section("storm", "A storm of faults", lines)
     return 0 if same and result["quarantined"] == 0 else 1
 
 
@@ -364,9 +372,12 @@ def measure(repeat: int, seed: int, only: str, write: bool) -> int:
                     scenario.promise,
                 ]
             )
-    print("\n".join(markdown_table(_HEADER, rows)))
+    table = markdown_table(_HEADER, rows)
+    print("\n".join(table))
     if write:
-        update_section("chaos", "Recovery from faults", [*_about(repeat), "", *markdown_table(_HEADER, rows)])
+        update_section(
+            "chaos", "Recovery from faults", [*_about(f"measure --repeat {repeat}"), "", _MEANING, "", *table]
+        )
     return 0
 
 
@@ -380,17 +391,22 @@ def _spread(values: Sequence[float | None]) -> str:
     return f"{known[0]:.1f}" if len(known) == 1 else f"{statistics.median(known):.1f} (max {known[-1]:.1f})"
 
 
-def _about(repeat: int) -> list[str]:
+def _about(command: str) -> list[str]:
     return [
-        f"`python benchmarks/chaos.py measure --repeat {repeat} --write`, {today()}; {cpu_model()}; "
+        f"`python benchmarks/chaos.py {command} --write`, {today()}; {cpu_model()}; "
         f"{versions('ray', 'numpy')}; evo {evo_version()}; load of the machine {os.getloadavg()[2]:.0f}.",
         "",
         f"Four nodes of one core on one machine, tuned health settings (docs/faults.md), {POPULATION} evaluations of "
-        f"{EVALUATION['seconds'] * 1000:.0f} ms a generation. *Held up*: by how much the longest generation after the "
-        "fault took longer than the median one before it. *Noticed*: when fewer workers were counted. *Back*: when as "
-        "many as before were at work; for a node that includes the start of another one, begun a second after the "
-        "fault. Every run ended with the digest of the undisturbed one.",
+        f"{EVALUATION['seconds'] * 1000:.0f} ms a generation.",
     ]
+
+
+_MEANING = (
+    "*Held up*: by how much the longest generation after the fault took longer than the median one before it. "
+    "*Noticed*: when fewer workers were counted. *Back*: when as many as before were at work; for a node that includes "
+    "the start of another one, begun a second after the fault. A hang counts from the moment when the evaluation began "
+    "to hang. Every run ended with the digest of the undisturbed one."
+)
 
 
 # What it costs when nothing happens --------------------------------------------------------------------------------
@@ -436,6 +452,7 @@ def main() -> int:
     command.add_argument("--seconds", type=float, default=600)
     command.add_argument("--every", type=float, default=5, help="mean seconds between faults")
     command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--write", action="store_true", help="keep the account in RESULTS.md")
     command = commands.add_parser("measure", help="each fault alone: how long until all is as before")
     command.add_argument("--repeat", type=int, default=3)
     command.add_argument("--seed", type=int, default=1)
@@ -446,7 +463,7 @@ def main() -> int:
     if given.command == "measure" and given.write and given.only:
         parser.error("--write keeps a whole table: not with --only")
     if given.command == "random":
-        return storm(given.seconds, given.every, given.seed)
+        return storm(given.seconds, given.every, given.seed, given.write)
     if given.command == "measure":
         return measure(given.repeat, given.seed, given.only, given.write)
     return overhead()
