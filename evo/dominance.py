@@ -41,15 +41,7 @@ def _sorter() -> Callable[[np.ndarray], Any]:
     return pareto_rank  # type: ignore[no-any-return]
 
 
-def unchanged(children: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """Which children, (n, size), are copies of the parent in their row, (n,) bool; there may be more parents."""
-    from evo import kernels_survival
-
-    found = kernels_survival.unchanged(_memory(children), _memory(parents))
-    return np.asarray(found)
-
-
-def _memory(genome: np.ndarray) -> np.ndarray:
+def memory(genome: np.ndarray) -> np.ndarray:
     """(n, bytes) uint8: compared so, every dtype is alike to the kernels."""
     return np.ascontiguousarray(genome).view(np.uint8)
 
@@ -73,7 +65,7 @@ def survivors(genome: np.ndarray, objective: np.ndarray, rank: np.ndarray, count
     from evo.kernels_survival import least_crowded, mark_copies
 
     objective = np.ascontiguousarray(objective)
-    mark_copies(objective, _memory(genome), rank)
+    mark_copies(objective, memory(genome), rank)
     order = np.empty(min(count, len(rank)), dtype=np.int64)
     least_crowded(objective, rank, updated, np.empty(len(rank)), order)
     return order

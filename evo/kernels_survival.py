@@ -34,34 +34,54 @@ def mark_copies(objective: np.ndarray, genome: np.ndarray, rank: np.ndarray) -> 
             continue
         for a in range(start + 1, end):
             for b in range(start, a):
-                if rank[order[b]] != last and _alike(objective, genome, order[a], order[b]):
-                    rank[order[a]] = last
+                one, two = order[a], order[b]
+                if rank[two] != last and _equal(objective, one, objective, two) and _equal(genome, one, genome, two):
+                    rank[one] = last
                     break
         start = end
 
 
-@kernel
-def _alike(objective: np.ndarray, genome: np.ndarray, one: int, two: int) -> bool:
-    for j in range(objective.shape[1]):
-        if objective[one, j] != objective[two, j]:
-            return False
-    for j in range(genome.shape[1]):  # noqa: SIM110 - all() of a generator is not compiled
-        if genome[one, j] != genome[two, j]:
-            return False
-    return True
+@entry
+def unchanged(children: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """The rows of (n, bytes) uint8 in which `parents`, which has n or more, is the same, (m,) int64."""
+    found, count = np.empty(len(children), np.int64), 0
+    for row in range(len(children)):
+        if _equal(children, row, parents, row):
+            found[count] = row
+            count += 1
+    rows: np.ndarray = found[:count]
+    return rows
 
 
 @entry
-def unchanged(genome: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """Which rows of (n, bytes) uint8 are those of `parents`, which has n or more, (n,) bool."""
-    found = np.zeros(len(genome), np.bool_)
-    for i in range(len(genome)):
-        found[i] = True
-        for j in range(genome.shape[1]):
-            if genome[i, j] != parents[i, j]:
-                found[i] = False
-                break
-    return found
+def take_first_change(pool: np.ndarray, count: int, copies: np.ndarray, parents: np.ndarray) -> None:
+    """Put in place of each copy of a parent the first of its other tries that is none.
+
+    Parameters
+    ----------
+    pool
+        (n + tries m, bytes) uint8: n children, then all copies' first other tries, their second, and so on. Changed in
+        place.
+    count
+        n.
+    copies
+        (m,) int64, rows of children and of `parents`.
+    """
+    m = len(copies)
+    for i in range(m):
+        row = copies[i]
+        other = count + i
+        while other < len(pool) and _equal(pool, row, parents, row):
+            pool[row] = pool[other]
+            other += m
+
+
+@kernel
+def _equal(one: np.ndarray, i: int, two: np.ndarray, j: int) -> bool:
+    for k in range(one.shape[1]):  # noqa: SIM110 - all() of a generator is not compiled
+        if one[i, k] != two[j, k]:
+            return False
+    return True
 
 
 @entry

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo.categorical import Categorical
-from evo.dominance import pareto_ranks, survivors, unchanged
+from evo.dominance import pareto_ranks, survivors
 from evo.mixed import Mixed
 from evo.optimizers import checks
 from evo.optimizers.base import Front
@@ -125,7 +125,7 @@ class NSGA2(Generational):
         space = self.space
         two = space.sample(2, stream(self.seed, 0, Purpose.SAMPLING))
         survivors(two, np.zeros((2, self.objective_count)), np.zeros(2, dtype=np.int64), 1, updated=True)
-        unchanged(two, two)
+        self.variation.children(two, np.zeros(1, dtype=np.bool_), 2, self.seed, 0, new=True)
         compilation.mark_cached(KERNELS, "float64")
 
     @property

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from evo.dominance import unchanged
-from evo.mixed import Mixed
+from evo.dominance import memory
 from evo.operators.named import CROSSOVERS, MUTATIONS, default_name, operator
 from evo.optimizers import checks
 from evo.rng import Purpose, stream
 from evo.spaces import Permutation, Space
+
+TRIES = 3
+"""Where new children are asked for, a copy of a parent is mutated so often to become one."""
 
 
 class Variation:
@@ -75,7 +77,7 @@ class Variation:
         count
             At most 2 pairs.
         new
-            Change those that are copies of a parent once more, by one gene where genes stand alone.
+            Mutate those that crossover has left as a parent is again, where mutation does the same.
         """
         pairs = len(crossed)
         first, second = parents[:pairs], parents[pairs:]
@@ -84,18 +86,14 @@ class Variation:
         one[keep], two[keep] = first[keep], second[keep]
         children = np.concatenate((one, two))[:count]
         rng = stream(seed, generation, Purpose.MUTATION)
-        mutated = np.asarray(self._mutate(children, self.space, rng, self.mutation))
-        if new:
-            self._change_copies(mutated, parents, rng)
-        return mutated
+        if not new:
+            return np.asarray(self._mutate(children, self.space, rng, self.mutation))
+        from evo.kernels_survival import take_first_change, unchanged
 
-    def _change_copies(self, children: np.ndarray, parents: np.ndarray, rng: np.random.Generator) -> None:
-        rows = np.flatnonzero(unchanged(children, parents))
-        if not len(rows):
-            return
-        if isinstance(self.space, (Permutation, Mixed)):
-            children[rows] = self._mutate(children[rows], self.space, rng, max(self.mutation, 1.0 / self.space.size))
-            return
-        changed = self._mutate(children[rows], self.space, rng, 1.0)
-        gene = rng.integers(0, self.space.size, size=len(rows))
-        children[rows, gene] = changed[np.arange(len(rows)), gene]
+        # Copies are mutated TRIES times, all in one call; the first try that changes one counts.
+        whole = memory(parents)
+        copies = unchanged(memory(children), whole)
+        pool = np.concatenate((children, *[children[copies]] * (TRIES - 1)))
+        mutated = np.ascontiguousarray(self._mutate(pool, self.space, rng, self.mutation))
+        take_first_change(memory(mutated), count, copies, whole)
+        return mutated[:count]
