@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,3 +185,12 @@ def test_fields_in_another_order_are_another_space() -> None:
 def test_mistakes_in_categories_scales_and_fields_are_told(build: Any, message: str) -> None:
     with pytest.raises(UsageError, match=f"^{message}"):
         build()
+
+
+def test_the_code_of_the_page_finds_the_optimum() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), "spaces.md", "exec"), names)
+    best = names["result"].x
+    assert (best["activation"], best["layers"], best["units"], best["use"].any()) == ("gelu", 3, 128.0, False)
+    assert best["rate"] == pytest.approx(1e-3, rel=0.5)
