@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 import evo
+from evo import checkpoints
 from evo.cli import main
+from evo.cli.supervisor import _result as result_of
 from evo.engine import Engine
 from evo.indicators import hypervolume
 
@@ -215,3 +217,11 @@ def test_the_code_of_the_page_runs() -> None:
     names: dict[str, Any] = {"__name__": "page"}
     exec(compile("\n".join(blocks), "two-objectives.md", "exec"), names)
     assert hypervolume(names["result"].front.objectives, names["problem"].reference) > 0.85
+
+
+def test_the_result_of_a_run_that_died_is_told_from_its_checkpoint(tmp_path: Path) -> None:
+    result = evo.minimize(Ring(), stop=SHORT, output=tmp_path / "run")
+    told = result_of(checkpoints.load(tmp_path / "run"))
+    assert told["objective"] == result.objective
+    assert told["feasible"]
+    assert told["digest"] == result.digest
