@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", default="front.png", help="the picture's file")
     options = parser.parse_args()
-    result = evo.minimize(WeldedBeam(), stop=evo.Stop(stall=50, generations=2000), seed=1)
+    result = evo.minimize(WeldedBeam(), stop=evo.Stop(stall=200, generations=3000), seed=1)
     front = result.front
     order = np.argsort(front.objectives[:, 0])
     print(f"{len(front)} compromises, hypervolume {result.hypervolume:.5f}, {result.generations} generations")
