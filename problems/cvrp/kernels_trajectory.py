@@ -58,7 +58,8 @@ from .kernels_trajectory_state import (
     undo,
 )
 
-# What a trajectory remembers of its course, (ADAPTIVE,) float64.
+# What a trajectory remembers of its course, (ADAPTIVE,) float64. Between epochs costs are kept as differences from the
+# solution's own, so that they hold for a part of it too.
 WEIGHT = 0  # cost of one unit of load above the capacity
 OMEGA = 1  # how many customers to take out, by the kind of ruin: 2
 CHANGED = 3  # edges changed since omega was last adapted, by the kind: 2
@@ -161,11 +162,13 @@ def make_trajectory(
     searched: Any,
     capacity: Any,
     tolerance: Any,
+    limit: Any,
 ) -> Any:
     """The struct of pointers over the arrays of `room`."""
     return Trajectory(
         n=n,
         routes=len(room.route),
+        limit=limit,
         capacity=capacity,
         tolerance=tolerance,
         metric=metric,
@@ -226,27 +229,37 @@ def load_solution(s: Any, tour: Any, offsets: Any) -> None:
 
 
 @kernel
-def load_best(s: Any, tour: Any, offsets: Any) -> None:
-    """Take the best solution over; any route may differ from the one under search."""
+def begin_best(s: Any) -> None:
+    """Nothing is kept yet: any route may differ from the best solution's."""
     for r in range(s.routes):
-        put(s.best_first, r, 0)
-        after: Any = 0
-        for i in range(offsets[r + 1] - 1, offsets[r] - 1, -1):
-            customer = np.int64(tour[i])
-            put(s.best_next, customer, after)
-            after = customer
-        put(s.best_first, r, after)
         put(s.route, r * ROUTE_RECORD + DIRTY, 1)
         put(s.dirty, r, r)
     put(s.counter, DIRTY_COUNT, s.routes)
 
 
 @kernel
+def solution_cost(s: Any) -> Any:
+    """The distance of the solution under search, and its load above the capacity."""
+    total = at(s.edge, s.n) * 0
+    excess = 0
+    for r in range(s.routes):
+        total += route_distance(s, r)
+        excess += max(at(s.route_load, r) - s.capacity, 0)
+    return np.float64(total), excess
+
+
+@kernel
+def shift_costs(memory: Any, by: Any) -> None:
+    """Make the remembered costs differences from the solution's, or costs of them again."""
+    memory[AVERAGE] += by
+    memory[LOWEST] += by
+    memory[WINDOW_LOWEST] += by
+
+
+@kernel
 def write_solution(s: Any, tour: Any, offsets: Any) -> Any:
     """Write the solution under search; returns its distance, summed anew, and its load above the capacity."""
     i = 0
-    total = at(s.edge, s.n) * 0
-    excess = 0
     offsets[0] = 0
     for r in range(s.routes):
         node = following(s, s.n + r)
@@ -255,9 +268,7 @@ def write_solution(s: Any, tour: Any, offsets: Any) -> Any:
             i += 1
             node = following(s, node)
         offsets[r + 1] = i
-        total += route_distance(s, r)
-        excess += max(at(s.route_load, r) - s.capacity, 0)
-    return np.float64(total), excess
+    return solution_cost(s)
 
 
 @kernel
@@ -356,8 +367,6 @@ def search(
     memory: Any,
     cost: Any,
     overload: Any,
-    best: Any,
-    best_is_current: Any,
     iterations: Any,
     begin: Any,
     end: Any,
@@ -372,6 +381,8 @@ def search(
     ratio = parameters[ETA_LAST] / parameters[ETA_FIRST]
     eta = parameters[ETA_FIRST] * ratio**begin
     step = ratio ** ((end - begin) / iterations)
+    best = cost
+    best_is_current = True
     for i in range(iterations):
         begin_iteration(s)
         weight = memory[WEIGHT]
@@ -465,6 +476,7 @@ def run_trajectories(
     capacity: Any,
     tolerance: Any,
     room: Any,
+    limits: Any,
     tours: Any,
     offsets: Any,
     best_tours: Any,
@@ -493,33 +505,42 @@ def run_trajectories(
         ``(PARAMETERS,)`` float64.
     metric, neighbours, neighbour_distance, searched, capacity, tolerance, room
         The instance: see `kernels_distance`; ``(n, near)`` int32 and the distances; see `Trajectory`.
-    tours, offsets, best_tours, best_offsets
-        ``(batch, n - 1)`` and ``(batch, R + 1)`` int32: the solution under search, and the trajectory's best.
+    limits
+        ``(batch,)`` int64: how many routes each may have, at most R.
+    tours, offsets
+        ``(batch, most)`` and ``(batch, R + 1)`` int32: the solution under search. It may be a part of one: customers
+        that it does not visit do not exist.
+    best_tours, best_offsets
+        The same: room for the best solution that is found; at least as good as the one at the beginning.
     guide_tours, guide_offsets, guided
-        Another individual's solution, and ``(batch,)`` bool: whether there is one.
+        Another solution of the same customers, and ``(batch,)`` bool: whether there is one.
     costs
-        ``(batch, 2)`` float64: of the two solutions.
+        ``(batch, 2)`` float64: room for the distances of the two solutions.
     overloads
-        ``(batch,)`` int64, load above the capacity in the solution under search. The best one has none as soon as
-        there is any such.
+        ``(batch,)`` int64, room for the load above the capacity in the solution under search. Where there is any,
+        the best solution is that one.
     memories
         ``(batch, ADAPTIVE)`` float64.
     statistics
         ``(batch, STATISTICS)`` int64, added to.
     """
     n = neighbours.shape[0]
-    s = make_trajectory(room, pointers(metric), n, neighbours, neighbour_distance, searched, capacity, tolerance)
     for i in range(len(rows)):
+        s = make_trajectory(
+            room, pointers(metric), n, neighbours, neighbour_distance, searched, capacity, tolerance, limits[i]
+        )
         seed_random(room.random, seed, generation, rows[i])
         memory = memories[i]
         room.weight[0] = memory[WEIGHT]
         load_solution(s, tours[i], offsets[i])
-        load_best(s, best_tours[i], best_offsets[i])
+        begin_best(s)
+        cost, overload = solution_cost(s)
         count = np.int64(offsets[i, -1])
         for k in range(count):
             room.customers[k] = tours[i, k]
         if guided[i]:
             index_guide(guide_tours[i], guide_offsets[i], room.guide_places, room.guide_routes)
+        shift_costs(memory, cost)
         best_is_current = search(
             s,
             room,
@@ -528,10 +549,8 @@ def run_trajectories(
             guide_offsets[i],
             guided[i],
             memory,
-            costs[i, 0],
-            overloads[i],
-            costs[i, 1],
-            costs[i, 0] == costs[i, 1],
+            cost,
+            overload,
             iterations,
             begins[i],
             ends[i],
@@ -539,6 +558,7 @@ def run_trajectories(
             statistics[i],
         )
         costs[i, 0], overloads[i] = write_solution(s, tours[i], offsets[i])
+        shift_costs(memory, -costs[i, 0])
         if best_is_current:
             best_tours[i] = tours[i]
             best_offsets[i] = offsets[i]

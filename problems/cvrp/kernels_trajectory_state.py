@@ -36,6 +36,7 @@ class Trajectory(NamedTuple):
 
     n: Any
     routes: Any
+    limit: Any  # of these, how many may be used: the first ones
     capacity: Any
     tolerance: Any  # a move must gain more than this: rounding errors must not make a circle of moves
     metric: Any  # see kernels_distance
@@ -161,11 +162,11 @@ def refresh(s: Any, r: Any) -> None:
 
 @kernel
 def find_empty_route(s: Any) -> None:
-    """Keep the number of the first empty route, R where there is none."""
+    """Keep the number of the first empty route that may be used, R where there is none."""
     r = 0
-    while r < s.routes and at(s.route, r * ROUTE_RECORD + SIZE) > 0:
+    while r < s.limit and at(s.route, r * ROUTE_RECORD + SIZE) > 0:
         r += 1
-    put(s.counter, EMPTY, r)
+    put(s.counter, EMPTY, r if r < s.limit else s.routes)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""What the workers of the trajectory search run: an epoch, some thousand iterations, of each trajectory of a block."""
+"""What the workers of the trajectory search run: an epoch, about a thousand iterations, of each solution of a block."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NEIGHBOURS = 100  # near customers that are kept, for ruin …
 SEARCHED = 12  # … and that the local search looks at
 
-STATE = ("tour", "offsets", "best_tour", "best_offsets", "costs", "overload", "memory")
-"""The columns that make an individual. See `kernels_trajectory.run_trajectories` for shapes."""
+SOLUTION = ("tour", "offsets", "memory")
+"""The columns of a row that the kernel runs on; see `TrajectoryEpoch` for shapes."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,27 @@ class Course:
 
 
 class TrajectoryEpoch:
-    """An `Evaluator`: a pure function of an individual's state, its guide, and a random key.
+    """An `Evaluator`: a pure function of a solution, of what its search has learnt, of its guide and a random key.
 
-    Rows hold the columns of `STATE`; ``guide_tour``, ``guide_offsets``, ``guided``, as the kernel's; and ``begin`` and
-    ``end``, (batch,) float64, shares of the course. Tours are in the instance's numbers. An individual whose ``tour``
-    is empty (all of ``offsets`` zero) begins at the savings solution. The context holds ``seed`` and ``generation``.
-    The results are the columns of `STATE`, and ``statistics``.
+    A row is a solution, or a part of one that is searched as if there was nothing else. Columns, for a batch whose
+    longest row visits `most` customers, in the instance's numbers, and with up to R routes:
+
+    ``tour``, ``offsets``
+        ``(batch, most)`` and ``(batch, R + 1)`` int32: route r visits ``tour[offsets[r]:offsets[r + 1]]``. A row
+        without customers (all of ``offsets`` zero) begins at the savings solution of the whole instance.
+    ``limit``
+        ``(batch,)`` int64: routes that it may have.
+    ``memory``
+        ``(batch, MEMORY)`` float64.
+    ``guide_tour``, ``guide_offsets``, ``guided``
+        Another solution of the same customers, and whether there is one.
+    ``begin``, ``end``
+        ``(batch,)`` float64, shares of the course.
+
+    The context holds ``seed`` and ``generation``. The results are ``tour``, ``offsets``, ``memory`` as they then are;
+    ``best_tour`` and ``best_offsets``, the best that was found; ``costs``, ``(batch, 2)`` float64, of the two;
+    ``overload``, ``(batch,)`` int64, the first one's load above the capacity (where there is any, the best is no
+    better); and ``statistics``.
     """
 
     block = 1
@@ -62,26 +77,41 @@ class TrajectoryEpoch:
 
     def warm_up(self) -> None:
         """Compile or load the kernels for this instance's metric, and make the arrays."""
-        empty = new_individuals(1, self.data.n, self.data.routes)
-        rows = {**empty, **no_guides(empty), "begin": np.zeros(1), "end": np.zeros(1), "row": np.zeros(1, np.int64)}
-        TrajectoryEpoch.evaluate(self, rows, {"seed": 0, "generation": 0}, iterations=1)
+        rows: dict[str, np.ndarray] = {
+            "tour": np.zeros((1, self.data.n - 1), np.int32),
+            "offsets": np.zeros((1, self.data.routes + 1), np.int32),
+            "memory": np.zeros((1, MEMORY)),
+            "limit": np.array([self.data.routes], np.int64),
+            **no_guides(1),
+            "begin": np.zeros(1),
+            "end": np.zeros(1),
+            "row": np.zeros(1, np.int64),
+        }
+        self._run(rows, {"seed": 0, "generation": 0}, iterations=1)
         mark_cached("kernels_trajectory", metric_name(self.instance))
 
-    def evaluate(self, rows: Arrays, context: Context, iterations: int | None = None) -> dict[str, np.ndarray]:
+    def evaluate(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
+        return self._run(rows, context, self.course.iterations)
+
+    def _run(self, rows: Arrays, context: Context, iterations: int) -> dict[str, np.ndarray]:
         from .kernels_trajectory import STATISTICS, run_trajectories, trajectory_room
 
-        data, course = self.data, self.course
-        found = {name: np.array(rows[name], order="C") for name in STATE}
-        for name in ("tour", "best_tour"):
-            found[name] = data.number[found[name]]
+        data = self.data
+        found = {name: np.array(rows[name], order="C") for name in SOLUTION}
+        batch = len(found["tour"])
+        found["tour"] = data.number[found["tour"]]
         for i in np.flatnonzero(found["offsets"][:, -1] == 0):
             self._begin(found, int(i))
-        statistics = np.zeros((len(found["tour"]), STATISTICS), np.int64)
+        found["best_tour"] = np.zeros_like(found["tour"])
+        found["best_offsets"] = np.zeros_like(found["offsets"])
+        found["costs"] = np.zeros((batch, 2))
+        found["overload"] = np.zeros(batch, np.int64)
+        found["statistics"] = np.zeros((batch, STATISTICS), np.int64)
         run_trajectories(
             np.array(rows["row"], np.int64),
             np.uint64(context["seed"]),
             int(context["generation"]),
-            course.iterations if iterations is None else iterations,
+            iterations,
             np.array(rows["begin"], np.float64),
             np.array(rows["end"], np.float64),
             self._parameters(),
@@ -91,7 +121,8 @@ class TrajectoryEpoch:
             SEARCHED,
             data.capacity,
             data.tolerance,
-            trajectory_room(data.demand, data.routes, data.integral),
+            trajectory_room(data.demand, found["offsets"].shape[1] - 1, data.integral),
+            np.array(rows["limit"], np.int64),
             found["tour"],
             found["offsets"],
             found["best_tour"],
@@ -102,29 +133,31 @@ class TrajectoryEpoch:
             found["costs"],
             found["overload"],
             found["memory"],
-            statistics,
+            found["statistics"],
         )
         for name in ("tour", "best_tour"):
             found[name] = data.order[found[name]]
-        return {**found, "statistics": statistics}
+        return found
 
     def placeholder(self, rows: Arrays, context: Context) -> dict[str, np.ndarray]:
         from .kernels_trajectory import STATISTICS
 
-        unchanged = {name: np.array(rows[name]) for name in STATE}
-        return {**unchanged, "statistics": np.zeros((len(rows["tour"]), STATISTICS), np.int64)}
+        batch = len(rows["tour"])
+        return {
+            **{name: np.array(rows[name]) for name in SOLUTION},
+            "best_tour": np.array(rows["tour"]),
+            "best_offsets": np.array(rows["offsets"]),
+            "costs": np.full((batch, 2), np.inf),
+            "overload": np.zeros(batch, np.int64),
+            "statistics": np.zeros((batch, STATISTICS), np.int64),
+        }
 
     def _begin(self, found: dict[str, np.ndarray], i: int) -> None:
-        """Put an individual at the savings solution, with an open mind."""
+        """Put a row at the savings solution, with an open mind."""
         from . import kernels_trajectory as kernels
 
         data = self.data
-        tour, offsets = data.start
-        found["tour"][i] = found["best_tour"][i] = tour
-        found["offsets"][i] = found["best_offsets"][i] = offsets
-        found["costs"][i] = kernels.solution_distance(data.metric, data.n, tour, offsets)
-        loads = np.add.reduceat(np.append(data.demand[tour], 0), offsets[:-1]) * (np.diff(offsets) > 0)
-        found["overload"][i] = np.maximum(loads - data.capacity, 0).sum()
+        found["tour"][i], found["offsets"][i] = data.start
         memory = found["memory"][i]
         memory[:] = 0.0
         memory[kernels.WEIGHT] = data.longest / max(int(data.demand.max()), 1)
@@ -153,25 +186,12 @@ MEMORY = 12
 """Numbers that a trajectory remembers: `kernels_trajectory.ADAPTIVE`, which cannot be imported without the kernels."""
 
 
-def new_individuals(count: int, n: int, routes: int) -> dict[str, np.ndarray]:
-    """Individuals that have not begun: the columns of `STATE`, empty tours."""
-    return {
-        "tour": np.zeros((count, n - 1), np.int32),
-        "offsets": np.zeros((count, routes + 1), np.int32),
-        "best_tour": np.zeros((count, n - 1), np.int32),
-        "best_offsets": np.zeros((count, routes + 1), np.int32),
-        "costs": np.full((count, 2), np.inf),
-        "overload": np.zeros(count, np.int64),
-        "memory": np.zeros((count, MEMORY)),
-    }
-
-
-def no_guides(individuals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def no_guides(count: int) -> dict[str, np.ndarray]:
     """The guides' columns where nobody has one."""
     return {
-        "guide_tour": np.zeros_like(individuals["tour"]),
-        "guide_offsets": np.zeros_like(individuals["offsets"]),
-        "guided": np.zeros(len(individuals["tour"]), np.bool_),
+        "guide_tour": np.zeros((count, 0), np.int32),
+        "guide_offsets": np.zeros((count, 0), np.int32),
+        "guided": np.zeros(count, np.bool_),
     }
 
 

@@ -16,7 +16,7 @@ from evo.problems import cvrp
 from evo.problems.cvrp import kernels_trajectory
 from evo.problems.cvrp.instance import Instance
 from evo.problems.cvrp.kernels_ruin import CONCENTRIC, PLACES, SEQUENTIAL
-from evo.problems.cvrp.trajectory import MEMORY, STATE, Course, TrajectoryEpoch, new_individuals, no_guides
+from evo.problems.cvrp.trajectory import MEMORY, SOLUTION, Course, TrajectoryEpoch, no_guides
 from evo.problems.cvrp.trajectory_data import TrajectoryData
 
 DTYPES = [np.int32, np.float64]
@@ -133,16 +133,21 @@ def example(rounding="nearest", n=60, **fields):
 
 
 def begun(evaluator, count, epochs=1, guided=False, seed=1):
-    """Individuals after some epochs, each with the next as its guide where `guided`."""
-    members = new_individuals(count, evaluator.data.n, evaluator.data.routes)
+    """Solutions after some epochs, each with the next one's best as its guide where `guided`."""
+    data = evaluator.data
+    members = {
+        "tour": np.zeros((count, data.n - 1), np.int32),
+        "offsets": np.zeros((count, data.routes + 1), np.int32),
+        "memory": np.zeros((count, MEMORY)),
+    }
     for generation in range(epochs):
-        members = {name: step(evaluator, members, generation, guided, seed)[name] for name in STATE}
+        members = step(evaluator, members, generation, guided, seed)
     return members
 
 
 def step(evaluator, members, generation, guided=False, seed=1, rows=None):
     count = len(members["tour"])
-    guides = no_guides(members)
+    guides = no_guides(count)
     if guided and generation > 0:
         guides = {
             "guide_tour": np.roll(members["best_tour"], 1, axis=0),
@@ -150,8 +155,9 @@ def step(evaluator, members, generation, guided=False, seed=1, rows=None):
             "guided": np.ones(count, bool),
         }
     columns = {
-        **members,
+        **{name: members[name] for name in SOLUTION},
         **guides,
+        "limit": np.full(count, members["offsets"].shape[1] - 1),
         "begin": np.full(count, generation / 4),
         "end": np.full(count, (generation + 1) / 4),
         "row": np.arange(count),
@@ -164,7 +170,7 @@ def step(evaluator, members, generation, guided=False, seed=1, rows=None):
 
 def routes_in(members, i, which=""):
     tour, offsets = members[f"{which}tour"][i], members[f"{which}offsets"][i]
-    return [part.tolist() for part in np.split(tour, offsets[1:-1])]
+    return [part.tolist() for part in np.split(tour[: offsets[-1]], offsets[1:-1])]
 
 
 @pytest.mark.parametrize("rounding", ["nearest", "ceil", "none"])
@@ -185,7 +191,7 @@ def test_points_and_a_matrix_give_the_same_trajectory_bit_for_bit(rounding, monk
     by_matrix = begun(TrajectoryEpoch(instance, Course(200)), 1, epochs=2)
     monkeypatch.setattr("evo.problems.cvrp.trajectory_data.MATRIX_LIMIT", 0)
     by_points = begun(TrajectoryEpoch(instance, Course(200)), 1, epochs=2)
-    for name in STATE:
+    for name in by_matrix:
         np.testing.assert_array_equal(by_matrix[name], by_points[name])
 
 
@@ -202,13 +208,52 @@ def test_a_row_of_an_epoch_depends_on_nothing_but_itself_and_its_position():
     assert len({tuple(tour) for tour in together["tour"]}) == 3
 
 
+def test_a_part_of_a_solution_is_searched_as_if_there_was_nothing_else():
+    instance = example()
+    evaluator = TrajectoryEpoch(instance, Course(300))
+    whole = begun(evaluator, 1)
+    routes = [route for route in routes_in(whole, 0) if route]
+    parts = [routes[::2], routes[1::2]]
+    most = max(sum(map(len, part)) for part in parts)
+    limits = [len(part) + 1 for part in parts]
+    members = {
+        "tour": np.zeros((2, most), np.int32),
+        "offsets": np.zeros((2, max(limits) + 1), np.int32),
+        "memory": np.repeat(whole["memory"], 2, axis=0),
+    }
+    for i, part in enumerate(parts):
+        tour = np.concatenate(part)
+        members["tour"][i, : len(tour)] = tour
+        members["offsets"][i, 1 : len(part) + 1] = np.cumsum([len(route) for route in part])
+        members["offsets"][i, len(part) + 1 :] = len(tour)
+    rows = {
+        **members,
+        **no_guides(2),
+        "limit": np.array(limits),
+        "begin": np.zeros(2),
+        "end": np.ones(2),
+        "row": np.arange(2),
+    }
+    found = evaluator.evaluate(rows, {"seed": 1, "generation": 1})
+    assert (found["tour"] != members["tour"]).any()
+    for prefix in ("", "best_"):
+        together = [route for i in range(2) for route in routes_in(found, i, prefix)]
+        cost = int(found["costs"][:, 1 if prefix else 0].sum())
+        cvrp.check(instance, cvrp.Solution([route for route in together if route], cost))
+        for i, part in enumerate(parts):
+            own = [route for route in routes_in(found, i, prefix) if route]
+            assert sorted(itertools.chain(*own)) == sorted(itertools.chain(*part))
+            assert len(own) <= limits[i]
+    assert (found["costs"][:, 1] <= found["costs"][:, 0]).all()
+
+
 def test_an_epoch_leaves_what_it_is_given_alone():
     evaluator = TrajectoryEpoch(example(), Course(50))
     members = begun(evaluator, 2)
     before = {name: column.copy() for name, column in members.items()}
     after = step(evaluator, members, 1, guided=True)
     assert (after["tour"] != before["tour"]).any()
-    for name in STATE:
+    for name in SOLUTION:
         np.testing.assert_array_equal(members[name], before[name])
 
 

@@ -1,5 +1,7 @@
 """Trajectory search: whole runs, their state, what is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,11 @@ import evo
 from evo.errors import CheckpointError, SettingsError
 from evo.optimizers.base import Results
 from evo.problems import cvrp
-from evo.problems.cvrp.trajectory import STATE
-from evo.problems.cvrp.trajectory_search import FIRST_COURSE, TrajectorySearch
+from evo.problems.cvrp.trajectory_search import FIRST_COURSE, TrajectorySearch, number_of_parts
 
 SMALL = {"type": "trajectories", "iterations": 5}
 # Costs of the four solutions under search, and of their best, after six generations of 40 iterations.
-GOLDEN = [[11565.0, 11515.0], [11619.0, 11548.0], [11567.0, 11513.0], [11627.0, 11627.0]]
+GOLDEN = [[11565.0, 11515.0], [11596.0, 11515.0], [11567.0, 11513.0], [11627.0, 11627.0]]
 
 
 def problem():
@@ -46,8 +47,10 @@ def test_a_run_solves_an_instance_and_the_checker_accepts_it():
 
 
 def test_a_resumed_run_is_the_run_that_was_not_interrupted(tmp_path):
-    whole = evo.minimize(problem(), optimizer=SMALL, stop=evo.Stop(generations=9), seed=3)
-    part = evo.minimize(problem(), optimizer=SMALL, stop=evo.Stop(generations=4), seed=3, output=tmp_path / "run")
+    # The horizon is what the generations' limit says, once: a run to be extended needs that of the whole.
+    settings = {**SMALL, "horizon": 9}
+    whole = evo.minimize(problem(), optimizer=settings, stop=evo.Stop(generations=9), seed=3)
+    part = evo.minimize(problem(), optimizer=settings, stop=evo.Stop(generations=4), seed=3, output=tmp_path / "run")
     resumed = evo.resume(tmp_path / "run", stop=evo.Stop(generations=9))
     assert resumed.digest == whole.digest
     assert resumed.digest != part.digest
@@ -65,7 +68,7 @@ def test_the_state_goes_round_and_what_follows_is_the_same():
     run(second, 4)
     run(third, 4)
     assert (second.members["tour"] != before).any()
-    for name in STATE:
+    for name in second.members:
         np.testing.assert_array_equal(second.members[name], third.members[name])
     assert second.best is not None
     assert third.best is not None
@@ -95,7 +98,7 @@ def test_a_quarantined_trajectory_stays_as_it_was():
     before = {name: column.copy() for name, column in optimizer.members.items()}
     chosen = optimizer.cohort(optimizer.told)
     optimizer.tell(candidates, Results(arrays, np.ones(len(candidates), np.bool_)))
-    for name in STATE:
+    for name in before:
         np.testing.assert_array_equal(optimizer.members[name][chosen], before[name][chosen])
 
 
@@ -104,11 +107,13 @@ def test_a_budget_of_evaluations_is_kept():
     assert result.evaluations == 5
 
 
-def test_a_course_goes_from_its_beginning_to_its_end():
+def test_a_course_goes_from_its_beginning_to_its_end_then_over_its_second_half_again():
     planned = search(horizon=10)
     assert planned.course(0) == (0.0, 0.2)
-    assert planned.course(9) == (0.9, 1.0)
-    assert planned.course(50) == (1.0, 1.0)
+    assert planned.course(8) == (0.8, 1.0)
+    assert planned.course(11)[0] == pytest.approx(0.6)
+    assert planned.course(14) == pytest.approx((0.9, 0.6))
+    assert planned.share_of_course(15) == planned.share_of_course(10) == 1.0
     unplanned = search()
     assert unplanned.course(0)[0] == 0.0
     assert unplanned.course(2 * FIRST_COURSE - 1)[1] == 1.0
@@ -116,9 +121,61 @@ def test_a_course_goes_from_its_beginning_to_its_end():
     assert unplanned.course(2 * (3 * FIRST_COURSE) - 1)[1] == 1.0
 
 
+def test_a_plan_made_on_the_way_opens_the_course_there_and_gives_the_same_run_again():
+    planned = search(population=1, parts=2)
+    run(planned, 3)
+    assert planned.wants_horizon
+    planned.plan(13)
+    assert planned.parameters()["opening"] == 3
+    assert planned.parameters()["horizon"] == 10
+    assert not planned.wants_horizon
+    run(planned, 4)
+    again = run(search(population=1, parts=2, horizon=10, opening=3), 7)
+    assert (
+        again.members["costs"].tolist() != run(search(population=1, parts=2, horizon=20), 7).members["costs"].tolist()
+    )
+    assert [again.course(g) for g in range(3, 7)] == [planned.course(g) for g in range(3, 7)]
+    assert again.members["costs"].tolist() == planned.members["costs"].tolist()
+
+
+def test_parts_make_a_whole_that_the_checker_accepts():
+    instance = cvrp.generate(60, seed=7)
+    optimizer = run(search(population=1, parts=3, iterations=100), 6)
+    member = optimizer.members
+    for prefix, cost in (("", member["costs"][0, 0]), ("best_", member["costs"][0, 1])):
+        tour, offsets = member[f"{prefix}tour"][0], member[f"{prefix}offsets"][0]
+        routes = [tour[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+        cvrp.check(instance, cvrp.Solution(routes, int(cost)))
+    assert len(optimizer.ask(None).rows["tour"]) == 3
+    assert len(search(population=1, parts=3).ask(None).rows["tour"]) == 1  # nothing to cut yet
+
+
+def test_a_part_that_was_given_up_stays_as_it_was_and_the_others_go_on():
+    optimizer = run(search(population=1, parts=3), 2)
+    candidates = optimizer.ask(None)
+    arrays = optimizer.evaluator().evaluate({**candidates.rows, "row": np.arange(3)}, candidates.context)
+    before = optimizer.best
+    optimizer.tell(candidates, Results(arrays, np.array([False, True, False])))
+    tour, offsets = optimizer.members["tour"][0], optimizer.members["offsets"][0]
+    assert sorted(tour) == list(range(1, 61))
+    kept = candidates.rows["tour"][1][: candidates.rows["offsets"][1, -1]].tolist()
+    assert str(kept)[1:-1] in str(tour.tolist())
+    assert offsets[-1] == 60
+    assert optimizer.best == before
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("population", 1), ("population", 3), ("iterations", 0), ("horizon", 0), ("exchange", True), ("guided", 1.5)],
+    [
+        ("population", 0),
+        ("population", 3),
+        ("parts", 0),
+        ("opening", -1),
+        ("iterations", 0),
+        ("horizon", 0),
+        ("exchange", True),
+        ("guided", 1.5),
+    ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused_by_name(name, value):
     with pytest.raises(SettingsError, match=f"optimizer.{name}: expected .*found {value}"):
@@ -130,6 +187,21 @@ def test_the_trajectories_are_the_golden_ones():
     assert members["costs"].tolist() == GOLDEN
 
 
-def test_the_population_is_smaller_where_there_are_many_customers():
+def test_many_customers_are_one_solution_in_parts():
     assert search().population == 4
-    assert TrajectorySearch(cvrp.CVRP(cvrp.generate(500, seed=1)), 1).population == 2
+    assert search().parts == 1
+    assert TrajectorySearch(cvrp.CVRP(cvrp.generate(500, seed=1)), 1).population == 1
+    assert number_of_parts(999) == 1
+    assert number_of_parts(1000) == 2
+    assert number_of_parts(4000) == number_of_parts(8000) == 8
+    assert number_of_parts(30_000) == 30
+
+
+def test_parts_of_an_instance_without_coordinates_are_refused():
+    plain = cvrp.generate(20, seed=7)
+    instance = cvrp.Instance(
+        name="matrix", demands=plain.demands, capacity=plain.capacity, distances=plain.distance_matrix()
+    )
+    with pytest.raises(SettingsError, match=r"optimizer\.parts: expected 1 .* without coordinates, found 2"):
+        TrajectorySearch(cvrp.CVRP(instance), 1, parts=2)
+    assert TrajectorySearch(cvrp.CVRP(instance), 1).parts == 1

@@ -17,7 +17,7 @@ from evo.problems.cvrp.kernels_memory import pointer_to
 from evo.problems.cvrp.kernels_recombination import impose_route, index_guide
 from evo.problems.cvrp.kernels_trajectory import (
     TrajectoryRoom,
-    load_best,
+    begin_best,
     load_solution,
     make_trajectory,
     penalise_all,
@@ -48,7 +48,9 @@ def _door(  # type: ignore[no-untyped-def]
 ):
     """One door for all: every entry point has its own copy of the kernels, and compiling one takes long enough."""
     n = len(matrix)
-    s = make_trajectory(room, pointers(matrix), n, neighbours, distances, neighbours.shape[1], capacity, 1e-9)
+    s = make_trajectory(
+        room, pointers(matrix), n, neighbours, distances, neighbours.shape[1], capacity, 1e-9, len(room.route)
+    )
     load_solution(s, tour, offsets)
     penalise_all(s, penalty)
     state.begin_iteration(s)
@@ -103,7 +105,7 @@ def _door(  # type: ignore[no-untyped-def]
         if listed >= 0:
             ruin.recreate_all(s, removed, listed, ruin.PLACES, room.random)
     elif what == KEEP:
-        load_best(s, other_tour, other_offsets)
+        begin_best(s)
         for u in order:  # accepted iterations up to the best solution …
             state.begin_iteration(s)
             exchange.improve_customer(s, u, move)
