@@ -1,8 +1,8 @@
 """Parts of a solution that are searched apart from each other: whole routes that lie together.
 
 A move of a trajectory's search changes a few near routes, so a solution of many routes can be searched in several
-places at once. The cuts between the parts lie elsewhere in every generation. Source: Santini, Schneider, Vidal, Vigo (2023),
-"Decomposition strategies for vehicle routing heuristics", DOI 10.1287/ijoc.2023.1288: routes by their barycentres.
+places at once. The cuts between the parts lie elsewhere in every generation. Source: Santini, Schneider, Vidal, Vigo
+(2023), "Decomposition strategies for vehicle routing heuristics", DOI 10.1287/ijoc.2023.1288: routes by barycentres.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class TrajectorySearch(Optimizer):
 
     def evaluator(self) -> Evaluator:
         course = Course(self.iterations, guided=self.guided)
-        # How far a solution stands above its lowest cost of late is what acceptance rules. Each part stands so by itself.
+        # Acceptance rules how far a solution may stand above its lowest cost of late; here each part may by itself.
         first, last = course.eta_first / self.parts, course.eta_last / self.parts
         return TrajectoryEpoch(self.problem.instance, replace(course, eta_first=first, eta_last=last))
 

@@ -122,20 +122,18 @@ def test_a_course_goes_from_its_beginning_to_its_end_then_over_its_second_half_a
 
 
 def test_a_plan_made_on_the_way_opens_the_course_there_and_gives_the_same_run_again():
-    planned = search(population=1, parts=2)
-    run(planned, 3)
+    settings = {"population": 1, "parts": 2, "iterations": 40}
+    planned = run(search(**settings), 3)
     assert planned.wants_horizon
     planned.plan(13)
     assert planned.parameters()["opening"] == 3
     assert planned.parameters()["horizon"] == 10
     assert not planned.wants_horizon
     run(planned, 4)
-    again = run(search(population=1, parts=2, horizon=10, opening=3), 7)
-    assert (
-        again.members["costs"].tolist() != run(search(population=1, parts=2, horizon=20), 7).members["costs"].tolist()
-    )
-    assert [again.course(g) for g in range(3, 7)] == [planned.course(g) for g in range(3, 7)]
+    again = run(search(**settings, horizon=10, opening=3), 7)
     assert again.members["costs"].tolist() == planned.members["costs"].tolist()
+    other = run(search(**settings, horizon=5, opening=0), 7)
+    assert again.members["costs"].tolist() != other.members["costs"].tolist()
 
 
 def test_parts_make_a_whole_that_the_checker_accepts():
