@@ -106,8 +106,8 @@ def there(url: str) -> list[str]:
         return []
 
 
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + DEADLINE
+def wait_until(condition: Any, seconds: float = DEADLINE) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -308,7 +308,7 @@ def s3() -> Iterator[str]:
             return False
 
     try:
-        wait_until(answers)
+        wait_until(answers, 3 * DEADLINE)  # importing all of moto takes a busy machine long
         import s3fs
 
         s3fs.S3FileSystem().mkdir("bucket")
@@ -335,14 +335,60 @@ def test_a_run_is_copied_to_a_real_s3_server_and_goes_on_from_there(s3: str, tmp
     assert load_remote(s3)["run"]["generation"] == 14
 
 
-def test_a_large_checkpoint_goes_up_in_parts_and_comes_back_whole(s3: str, tmp_path: Path) -> None:
-    """More than one part of a multipart upload."""
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have s3fs cut uploads into parts of the least size that S3 takes."""
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"default_block_size": 5 * 2**20})
+
+
+def test_a_large_checkpoint_goes_up_in_parts_and_comes_back_whole(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_parts(monkeypatch)
     values = np.random.default_rng(1).random(3_000_000)
     path = CheckpointStore(tmp_path).save(1, {"values": values})
     copies = RemoteCopies(f"{s3}-large")
     copies.offer(1, path)
     assert copies.close(60)
+    import s3fs
+
+    tag = s3fs.S3FileSystem().info(f"{s3}-large/gen-00000001.msgpack")["ETag"]
+    assert "-" in tag, "S3 marks what came in parts so"
     assert np.array_equal(load_remote(f"{s3}-large")["values"], values)
+
+
+def test_an_upload_to_s3_that_breaks_between_parts_leaves_what_was_there(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_parts(monkeypatch)
+    import s3fs
+
+    told: list[str] = []
+    copied: list[int] = []
+    url = f"{s3}-broken"
+    copies = RemoteCopies(url, on_copied=lambda g, _: copied.append(g), on_error=told.append)
+    copies.offer(1, saved(tmp_path, 1))
+    wait_until(lambda: copied == [1])
+    store = CheckpointStore(tmp_path, keep=100)
+    path = store.save(2, {"generation": 2, "values": np.random.default_rng(1).random(3_000_000)})
+    send, sent = s3fs.core.S3File._upload_chunk, []
+
+    def break_off(file: Any, final: bool = False) -> Any:
+        if len(sent) == 2:
+            raise ConnectionError("the line is cut")
+        sent.append(file.path)
+        return send(file, final)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(s3fs.core.S3File, "_upload_chunk", break_off)
+        copies.offer(2, path)
+        wait_until(lambda: told)
+    assert "gen-00000002.msgpack cannot be copied there: ConnectionError: the line is cut" in told[0]
+    assert there(url) == ["gen-00000001.msgpack", "latest"]
+    assert load_remote(url)["generation"] == 1
+    pending = s3fs.S3FileSystem().call_s3("list_multipart_uploads", Bucket="bucket")
+    assert "Uploads" not in pending, "parts that nobody sees are paid for all the same"
+    assert copies.close(60)
+    assert load_remote(url)["generation"] == 2
 
 
 def test_a_missing_bucket_is_told_and_not_made(s3: str, tmp_path: Path) -> None:
