@@ -27,6 +27,9 @@ class Options(TypedDict, total=False):
     """A name, or ``{"type": name, …its parameters}``; None: the problem's default."""
     stop: Stop | None
     """None: the problem's default budget."""
+    start: Any
+    """Points to start from, each as `Result.x`: one, or a list or array of some; an optimizer with a population draws
+    the others. Short for the optimizer's own ``start``."""
     seed: int
     workers: int | str
     """0 (the default): in this process, which protects from exceptions but not from hangs and crashes; n: so many Ray
@@ -66,7 +69,7 @@ def minimize(problem: Problem | Callable[..., Any], space: Space | None = None, 
     space
         Where a function is searched; a `Problem` has its own.
     options
-        optimizer, stop, seed, workers, output, overwrite, vectorized, noisy, objectives, reference, cluster,
+        optimizer, stop, start, seed, workers, output, overwrite, vectorized, noisy, objectives, reference, cluster,
         checkpoint, fault_tolerance, wait_for_workers, callback, observers: see `Options`.
 
     Raises
@@ -104,6 +107,9 @@ def _optimize(
         "workers": 0,
         **{name: value for name, value in options.items() if name in _SETTINGS and value is not None},
     }
+    if (start := options.get("start")) is not None:
+        chosen = given.get("optimizer", {})
+        given["optimizer"] = {**({"type": chosen} if isinstance(chosen, str) else chosen), "start": start}
     if stop is not None:
         given["stop"] = stop.to_mapping()
     settings = settings_from_mapping(given, "")

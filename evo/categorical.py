@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from evo.errors import UsageError
-from evo.spaces import Space
+from evo.spaces import Space, whole_numbers
 
 
 class Categorical(Space):
@@ -41,6 +41,9 @@ class Categorical(Space):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(0, len(self.choices), size=(count, self.size))
+
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return whole_numbers(unit, 0, len(self.choices) - 1)
 
     def contains(self, genomes: np.ndarray) -> np.ndarray:
         return np.asarray(((genomes >= 0) & (genomes < len(self.choices))).all(axis=1))

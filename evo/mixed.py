@@ -47,6 +47,9 @@ class Mixed(Space):
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return self.joined({name: field.sample(count, rng) for name, field in self.fields.items()})
 
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return self.joined({name: field.from_unit(unit[:, self.slices[name]]) for name, field in self.fields.items()})
+
     def contains(self, genomes: np.ndarray) -> np.ndarray:
         parts = self.parts(genomes)
         return np.asarray(np.logical_and.reduce([f.contains(parts[name]) for name, f in self.fields.items()]))

@@ -46,6 +46,10 @@ class Space(ABC):
         """Draw `count` genomes uniformly, ``(count, size)`` of the space's dtype."""
 
     @abstractmethod
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        """The genomes that points of [0, 1)^size stand for, ``(count, size)``: even where those are."""
+
+    @abstractmethod
     def contains(self, genomes: np.ndarray) -> np.ndarray:
         """Which rows of ``(count, size)`` are genomes of this space, ``(count,)`` bool."""
 
@@ -192,7 +196,10 @@ class Real(_Bounded):
         return {"lower": self._least.reshape(self.shape), "upper": self._most.reshape(self.shape), **more}
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        return np.asarray(rng.random((count, self.size)) * (self.upper - self.lower) + self.lower)
+        return self.from_unit(rng.random((count, self.size)))
+
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return np.asarray(unit * (self.upper - self.lower) + self.lower)
 
 
 class Integer(_Bounded):
@@ -204,6 +211,9 @@ class Integer(_Bounded):
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(self.lower, self.upper, size=(count, self.size), endpoint=True)
 
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return whole_numbers(unit, self.lower, self.upper)
+
 
 class Binary(Space):
     """Bits, bool."""
@@ -212,7 +222,10 @@ class Binary(Space):
     dtype = np.dtype(np.bool_)
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.random((count, self.size)) < 0.5
+        return self.from_unit(rng.random((count, self.size)))
+
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return np.asarray(unit < 0.5)
 
     def contains(self, genomes: np.ndarray) -> np.ndarray:
         return np.full(len(genomes), genomes.dtype == np.bool_)
@@ -235,11 +248,23 @@ class Permutation(Space):
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permuted(np.tile(np.arange(self.size), (count, 1)), axis=1)
 
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        return np.argsort(unit, axis=1, kind="stable")
+
     def contains(self, genomes: np.ndarray) -> np.ndarray:
         return np.asarray((np.sort(genomes, axis=1) == np.arange(self.size)).all(axis=1))
 
     def to_spec(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": list(self.shape)}
+
+
+def whole_numbers(unit: np.ndarray, lower: np.ndarray | int, upper: np.ndarray | int) -> np.ndarray:
+    """Points of the unit cube as whole numbers, both bounds included, int64; each number owns an equal interval."""
+    # In unsigned numbers, which wrap around: the difference of two int64 may be too large for one.
+    least = np.asarray(lower, dtype=np.int64).astype(np.uint64)
+    widest = np.asarray(upper, dtype=np.int64).astype(np.uint64) - least
+    steps = np.floor(unit * (widest.astype(np.float64) + 1.0)).astype(np.uint64)
+    return (least + np.minimum(steps, widest)).astype(np.int64)
 
 
 def space_from_spec(spec: Mapping[str, Any]) -> Space:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from evo.optimizers.first_population import FirstPopulation
 from evo.spaces import Binary, Integer, Real, Space
 
 SPACES: tuple[type[Space], ...] = (Real, Integer, Binary)
@@ -38,7 +39,17 @@ class Box:
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Uniform points, (count, size)."""
-        return np.asarray(rng.random((count, self.size)) * self.width + self.lower)
+        return self.from_unit(rng.random((count, self.size)))
+
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        """The points that those of [0, 1)^size stand for."""
+        return np.asarray(unit * self.width + self.lower)
+
+    def first(self, population: FirstPopulation, count: int, rng: np.random.Generator, done: int = 0) -> np.ndarray:
+        """The first `count` points, (count, size), but for those given ones that were `done` before."""
+        given = population.given[done : done + count].astype(np.float64)
+        drawn = self.from_unit(population.unit(count - len(given), rng))
+        return np.concatenate((given, drawn)) if len(given) else drawn
 
     def columns(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """What a generation of `points` asks for: ``genome``, and ``point`` where that is another thing."""

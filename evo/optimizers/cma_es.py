@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from evo.optimizers.cma_covariance import Covariance, DiagonalCovariance, FullCo
 from evo.optimizers.cma_margin import Margin
 from evo.optimizers.cma_parameters import StrategyParameters, default_population
 from evo.optimizers.cma_restarts import History, Schedule, ended
+from evo.optimizers.first_population import given_points
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.rng import Purpose, stream
 
@@ -38,7 +39,7 @@ class CMAES(Generational):
     sigma
         Initial standard deviation as a share of the bounds' width, above 0, at most 1.
     start
-        Initial mean, one number per dimension within the bounds; None: uniform at random, as restarts always are.
+        Initial mean, one point of the space (`Result.x`); None: uniform at random, as restarts always are.
     active
         Whether bad samples shorten the distribution in their direction (Jastrebski and Arnold 2006, DOI
         10.1109/CEC.2006.1688662).
@@ -58,7 +59,7 @@ class CMAES(Generational):
         *,
         population: int | None = None,
         sigma: float = 0.3,
-        start: Sequence[float] | None = None,
+        start: Any = None,
         active: bool = True,
         restarts: str = "bipop",
     ) -> None:
@@ -71,25 +72,18 @@ class CMAES(Generational):
             raise SettingsError(f"optimizer.active: expected true or false, found {active!r}")
         self.active = active
         self.restarts = checks.choice("restarts", restarts, ("bipop", "ipop", "none"))
-        self.start = None if start is None else self._checked_start(start)
+        given, self._start = given_points(self.space, start)
+        if len(given) > 1:
+            raise SettingsError(f"optimizer.start: expected one point, the initial mean, found {len(given)}")
+        self.start = given[0].astype(np.float64) if len(given) else None
         self.schedule = Schedule(self.restarts, self.size, self.sigma_0)
         self._begin()
-
-    def _checked_start(self, start: Sequence[float]) -> np.ndarray:
-        try:
-            point = np.asarray(start, dtype=np.float64).reshape(-1)
-        except (TypeError, ValueError):
-            point = np.zeros(0)
-        inside = point.shape == (self.n,) and (point >= self.box.lower) & (point <= self.box.upper)
-        if not np.all(inside):
-            raise SettingsError(f"optimizer.start: expected {self.n} numbers within the bounds, found {start!r}")
-        return point
 
     def parameters(self) -> dict[str, Any]:
         return {
             "population": self.size,
             "sigma": self.sigma_0,
-            "start": None if self.start is None else self.start.tolist(),
+            "start": self._start,
             "active": self.active,
             "restarts": self.restarts,
         }

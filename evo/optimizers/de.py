@@ -35,6 +35,8 @@ class DifferentialEvolution(Differential):
         10.1145/1068009.1068177); 0: it is fixed.
     crossover
         CR, the probability that a gene is the mutant's, in [0, 1]; small for separable objectives.
+    sampling, start
+        As for ``ga``: how the first population is drawn, and points to begin with.
     """
 
     name = "de"
@@ -49,12 +51,15 @@ class DifferentialEvolution(Differential):
         scale: float = 0.5,
         dither: float = 0.5,
         crossover: float = 0.9,
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
-        super().__init__(problem, seed)
+        super().__init__(problem, seed, sampling, start)
         self.strategy = checks.choice("strategy", strategy, STRATEGIES)
         if population is None:
             population = min(200, max(20, 5 * self.box.size))
         self.size = checks.whole("population", population, 6)
+        self.first.check_size(self.size)
         self.scale = checks.number("scale", scale, 0.0, 2.0)
         self.dither = checks.share("dither", dither)
         self.crossover = checks.share("crossover", crossover)
@@ -66,6 +71,7 @@ class DifferentialEvolution(Differential):
             "scale": self.scale,
             "dither": self.dither,
             "crossover": self.crossover,
+            **self.first.parameters(),
         }
 
     def wanted(self, remaining: int | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo.optimizers.box import SPACES, Box
+from evo.optimizers.first_population import FirstPopulation
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.rng import Purpose, stream
 
@@ -25,8 +26,9 @@ class Differential(Generational):
 
     spaces = SPACES
 
-    def __init__(self, problem: Problem, seed: int) -> None:
+    def __init__(self, problem: Problem, seed: int, sampling: str, start: Any) -> None:
         super().__init__(problem, seed)
+        self.first = FirstPopulation(self.space, sampling, start)
         self.box = Box(problem.space)
         self.points = np.zeros((0, self.box.size))
         self.objective = np.zeros(0)
@@ -48,8 +50,9 @@ class Differential(Generational):
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         rng = stream(self.seed, self.asked, Purpose.SAMPLING if not self.filled else Purpose.MUTATION)
         if not self.filled:
-            count = self.wanted(remaining) - len(self.points)
-            return self.box.columns(self.box.sample(count, rng)[:remaining])
+            size, done = self.wanted(remaining), len(self.points)
+            self.first.check_size(size)
+            return self.box.columns(self.box.first(self.first, size - done, rng, done)[:remaining])
         points, more = self._trials(rng)
         columns = self.box.columns(points) | more
         return columns if remaining is None else {name: column[:remaining] for name, column in columns.items()}

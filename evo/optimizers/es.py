@@ -12,6 +12,7 @@ from evo.errors import SettingsError
 from evo.optimizers import checks
 from evo.optimizers.box import SPACES, Box
 from evo.optimizers.cma_bounds import into_box, out_of_box
+from evo.optimizers.first_population import FirstPopulation
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.rng import Purpose, stream
 
@@ -46,6 +47,8 @@ class EvolutionStrategy(Generational):
         averaged geometrically.
     sigma
         Initial step sizes as a share of the bounds' width, above 0, at most 1.
+    sampling, start
+        As for ``ga``: how the first lambda_ points are drawn, and points to begin with.
     """
 
     name = "es"
@@ -62,12 +65,16 @@ class EvolutionStrategy(Generational):
         survival: str = "comma",
         recombination: str = "intermediate",
         sigma: float = 0.2,
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
         super().__init__(problem, seed)
+        self.first = FirstPopulation(self.space, sampling, start)
         self.box = Box(problem.space)
         n = self.box.size
         default = 4 * (4 + int(3 * math.log(n)))
         self.lambda_ = default if lambda_ is None else checks.whole("lambda_", lambda_, 2)
+        self.first.check_size(self.lambda_)
         self.mu = max(1, self.lambda_ // 4) if mu is None else checks.whole("mu", mu, 1)
         self.rho = self.mu if rho is None else checks.whole("rho", rho, 1, self.mu)
         self.plus = checks.choice("survival", survival, SURVIVALS) == "plus"
@@ -91,12 +98,13 @@ class EvolutionStrategy(Generational):
             "survival": "plus" if self.plus else "comma",
             "recombination": self.recombination,
             "sigma": self.sigma_0,
+            **self.first.parameters(),
         }
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         n = self.box.size
         if not len(self.points):
-            points = stream(self.seed, self.asked, Purpose.SAMPLING).random((self.lambda_, n)) - 0.5
+            points = self._first_points(stream(self.seed, self.asked, Purpose.SAMPLING))
             sigma = np.full((self.lambda_, n), self.sigma_0)
         else:
             points, sigma = self._recombined(stream(self.seed, self.asked, Purpose.CROSSOVER))
@@ -106,6 +114,17 @@ class EvolutionStrategy(Generational):
             points = points + sigma * rng.standard_normal((self.lambda_, n))
         columns = {"genome": self._genomes(points), "point": points, "sigma": sigma}
         return columns if remaining is None else {name: column[:remaining] for name, column in columns.items()}
+
+    def _first_points(self, rng: np.random.Generator) -> np.ndarray:
+        given = out_of_box(self._unit(self.first.given)) if self.asked == 0 else np.empty((0, self.box.size))
+        drawn = self.first.unit(self.lambda_ - len(given), rng) - 0.5
+        return np.concatenate((given, drawn)) if len(given) else drawn
+
+    def _unit(self, genome: np.ndarray) -> np.ndarray:
+        """Genomes as points of [-1/2, 1/2]ⁿ; dimensions without width are 0."""
+        box = self.box
+        width = np.where(box.width > 0.0, box.width, 1.0)
+        return np.asarray((genome.astype(np.float64) - 0.5 * (box.lower + box.upper)) / width)
 
     def _genomes(self, points: np.ndarray) -> np.ndarray:
         box = self.box
@@ -142,10 +161,7 @@ class EvolutionStrategy(Generational):
         changed = (told.genome != told.rows["genome"]).any(axis=1)
         if not changed.any():
             return points
-        box = self.box
-        width = np.where(box.width > 0.0, box.width, 1.0)
-        unit = (told.genome.astype(np.float64) - 0.5 * (box.lower + box.upper)) / width
-        return np.where(changed[:, None], out_of_box(unit), points)
+        return np.where(changed[:, None], out_of_box(self._unit(told.genome)), points)
 
     def summary(self) -> dict[str, float]:
         return {"sigma": float(np.exp(np.log(self.sigma).mean()))} if len(self.sigma) else {}

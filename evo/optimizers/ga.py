@@ -12,6 +12,7 @@ from evo.mixed import Mixed
 from evo.operators import selection
 from evo.optimizers import checks
 from evo.optimizers.base import Best
+from evo.optimizers.first_population import FirstPopulation
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.optimizers.variation import Variation
 from evo.population import Population
@@ -59,6 +60,10 @@ class GeneticAlgorithm(Generational):
     survival
         ``generational``: the offspring replace all but the elite. ``steady-state``: the best of parents and offspring
         together survive (Whitley 1989, "The GENITOR algorithm and selection pressure", ICGA 3, 116-121).
+    sampling
+        How the first population is drawn: ``uniform``, ``latin-hypercube`` or ``sobol``, see `evo.sampling`.
+    start
+        Points of the first population, at most `population`, each as `Result.x`; the others are drawn.
     offspring
         Children per generation, >= 1; None: as many as `population`. 1 or 2 in a steady state is GENITOR's; as many as
         there are workers keeps those busy. A generational algorithm needs at least `population` - `elitism`.
@@ -82,6 +87,8 @@ class GeneticAlgorithm(Generational):
         mutation_operator: str | None = None,
         survival: str = "generational",
         offspring: int | None = None,
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
         super().__init__(problem, seed)
         self.size = checks.whole("population", population, 2)
@@ -93,6 +100,8 @@ class GeneticAlgorithm(Generational):
         self.keeps_best = self.steady or elitism > 0
         least = 1 if self.steady else population - elitism
         self.offspring = population if offspring is None else checks.whole("offspring", offspring, least)
+        self.first = FirstPopulation(self.space, sampling, start)
+        self.first.check_size(self.size)
         self.population: Population | None = None
         """Sorted from best to worst."""
 
@@ -105,13 +114,14 @@ class GeneticAlgorithm(Generational):
             "selection": self.selection,
             "survival": "steady-state" if self.steady else "generational",
             "offspring": self.offspring,
+            **self.first.parameters(),
         }
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         count = self.size if self.population is None else self.offspring
         count = count if remaining is None else min(count, remaining)
         if self.population is None:
-            return {"genome": self.space.sample(count, stream(self.seed, self.asked, Purpose.SAMPLING))}
+            return {"genome": self.first.genomes(count, stream(self.seed, self.asked, Purpose.SAMPLING))}
         return {"genome": self._children(self.population, count)}
 
     def _children(self, parents: Population, count: int) -> np.ndarray:

@@ -42,6 +42,8 @@ class LSHADE(Differential):
         r_arc, the archive's size by that of the population, above 0, at most 10.
     greediness
         p, the share of the best that mutants are drawn to, above 0, at most 1; two individuals at the least.
+    sampling, start
+        As for ``ga``: how the first population is drawn, and points to begin with.
     """
 
     name = "l-shade"
@@ -56,8 +58,10 @@ class LSHADE(Differential):
         memory: int = 6,
         archive: float = 2.6,
         greediness: float = 0.11,
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
-        super().__init__(problem, seed)
+        super().__init__(problem, seed, sampling, start)
         self.size = None if population is None else checks.whole("population", population, SMALLEST)
         self.evaluations = None if evaluations is None else checks.whole("evaluations", evaluations, 1)
         self.memory = checks.whole("memory", memory, 1)
@@ -80,6 +84,7 @@ class LSHADE(Differential):
             "memory": self.memory,
             "archive": self.archive_rate,
             "greediness": self.greediness,
+            **self.first.parameters(),
         }
 
     def wanted(self, remaining: int | None) -> int:

@@ -12,6 +12,7 @@ from evo.dominance import pareto_ranks, survivors
 from evo.mixed import Mixed
 from evo.optimizers import checks
 from evo.optimizers.base import Front
+from evo.optimizers.first_population import FirstPopulation
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.optimizers.variation import Variation
 from evo.population import Population
@@ -48,6 +49,8 @@ class NSGA2(Generational):
     crossover_operator, mutation_operator
         As for ``ga``: a name of `evo.operators.named` that is for the space, or ``module:function``. None: the space's
         default, for reals ``sbx-bounded`` and polynomial mutation, as in the paper's code.
+    sampling, start
+        As for ``ga``: how the first population is drawn, and points to begin with.
     """
 
     name = "nsga2"
@@ -66,6 +69,8 @@ class NSGA2(Generational):
         mutation: float | None = None,
         crossover_operator: str | None = None,
         mutation_operator: str | None = None,
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
         super().__init__(problem, seed)
         self.size = checks.whole("population", population, 4)
@@ -73,18 +78,25 @@ class NSGA2(Generational):
         if crossover_operator is None and isinstance(self.space, Real):
             crossover_operator = "sbx-bounded"
         self.variation = Variation(self.space, crossover, mutation, crossover_operator, mutation_operator)
+        self.first = FirstPopulation(self.space, sampling, start)
+        self.first.check_size(self.size)
         self.population: Population | None = None
         """Sorted by front, in a front from the least to the most crowded."""
         self.first_front = 0
         """So many individuals, the first ones, are on the first front."""
 
     def parameters(self) -> dict[str, Any]:
-        return {"population": self.size, "crowding": self.crowding, **self.variation.parameters()}
+        return {
+            "population": self.size,
+            "crowding": self.crowding,
+            **self.variation.parameters(),
+            **self.first.parameters(),
+        }
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         count = self.size if remaining is None else min(self.size, remaining)
         if self.population is None:
-            return {"genome": self.space.sample(count, stream(self.seed, self.asked, Purpose.SAMPLING))}
+            return {"genome": self.first.genomes(count, stream(self.seed, self.asked, Purpose.SAMPLING))}
         pairs = (count + 1) // 2
         rng = stream(self.seed, self.asked, Purpose.SELECTION)
         parents = self.population["genome"][self._parents(self.population.size, 2 * pairs, rng)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from evo.optimizers import checks
 from evo.optimizers.box import SPACES, Box
+from evo.optimizers.first_population import FirstPopulation
 from evo.optimizers.generational import Generational, Told, array_of
 from evo.rng import Purpose, stream
 
@@ -39,6 +40,8 @@ class ParticleSwarm(Generational):
         c_2, above 0, at most 4.
     topology
         Whose best a particle knows: ``ring``, its two neighbours' and its own (slower, finds more); ``global``, all.
+    sampling, start
+        As for ``ga``: how the first population is drawn, and points to begin with.
     """
 
     name = "pso"
@@ -54,10 +57,14 @@ class ParticleSwarm(Generational):
         cognitive: float = 1.49617,
         social: float = 1.49617,
         topology: str = "ring",
+        sampling: str = "uniform",
+        start: Any = None,
     ) -> None:
         super().__init__(problem, seed)
+        self.first = FirstPopulation(self.space, sampling, start)
         self.box = Box(problem.space)
         self.size = checks.whole("population", population, 2)
+        self.first.check_size(self.size)
         self.inertia = checks.number("inertia", inertia, 0.0, 1.0)
         self.cognitive = checks.number("cognitive", cognitive, 0.0, 4.0)
         self.social = checks.number("social", social, 0.0, 4.0)
@@ -77,12 +84,13 @@ class ParticleSwarm(Generational):
             "cognitive": self.cognitive,
             "social": self.social,
             "topology": self.topology,
+            **self.first.parameters(),
         }
 
     def _ask(self, remaining: int | None) -> dict[str, np.ndarray]:
         if not len(self.points):
             rng = stream(self.seed, self.asked, Purpose.SAMPLING)
-            self.points = self.box.sample(self.size, rng)
+            self.points = self.box.first(self.first, self.size, rng)
             self.velocity = 0.5 * (self.box.sample(self.size, rng) - self.points)
             self.own_points = self.points.copy()
             self.own_objective = np.full(self.size, np.inf)

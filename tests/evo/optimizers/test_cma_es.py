@@ -101,7 +101,7 @@ def test_it_starts_where_it_is_told_to() -> None:
     problem = FunctionProblem(lambda x: ((x - 4.5) ** 2).sum(axis=1), evo.Real(-5, 5, shape=6), vectorized=True)
     near = {"type": "cma-es", "start": [4.5] * 6, "sigma": 0.001}
     assert evaluations(problem, near) < 0.8 * evaluations(problem)
-    with pytest.raises(evo.SettingsError, match=r"optimizer\.start: expected 6 numbers within the bounds"):
+    with pytest.raises(evo.SettingsError, match=r"optimizer\.start: expected points within the space"):
         evo.minimize(problem, optimizer={"type": "cma-es", "start": [5.5] * 6}, stop=evo.Stop(generations=1))
 
 

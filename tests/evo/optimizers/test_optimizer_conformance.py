@@ -317,6 +317,9 @@ def test_a_space_that_it_does_not_know_is_refused(name: str) -> None:
         def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
             return rng.random((count, self.size))
 
+        def from_unit(self, unit: np.ndarray) -> np.ndarray:
+            return unit
+
         def contains(self, genomes: np.ndarray) -> np.ndarray:
             return np.ones(len(genomes), dtype=np.bool_)
 
