@@ -1,13 +1,14 @@
-"""What checkpoints cost a run, and how soon it goes on: python benchmarks/checkpoint_cost.py [SECONDS]
+"""What checkpoints cost a run, and how soon it goes on: python benchmarks/checkpoint_cost.py
 
-The loop's share: the seconds that it spends on taking and handing over a state, over the second between two saves; for
-the optimizers of CVRP, with 1000 and with 30 000 customers. Then the time from `evo resume` (a new
-process) to the first generation that is new, in this process and with a warm cache.
+The loop's share: the seconds that it spends on taking and handing over states, one every second, over all its seconds;
+for the optimizers of CVRP, with 1000 and with 30 000 customers. Then the time from `evo resume` (a new process) to the
+first generation that is new, in this process and with a warm cache.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,35 +25,38 @@ from evo.problems.cvrp.generator import generate
 from evo.problems.cvrp.problem import CVRP
 from evo.saving import Saver
 
-CASES: tuple[tuple[str, dict[str, int], int], ...] = (
-    ("hgs", {}, 1000),
-    ("trajectories", {}, 1000),
-    ("trajectories", {"iterations": 100}, 30_000),
+CASES: tuple[tuple[str, dict[str, int], int, float], ...] = (
+    ("hgs", {}, 1000, 20.0),
+    ("trajectories", {}, 1000, 20.0),
+    ("trajectories", {"iterations": 100}, 30_000, 60.0),
 )
-RESUMES = 5
+"""Optimizer, its parameters, customers, seconds."""
+RESUMES = 10
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cvrp" / "delivery.yaml"
 
 
-def main(seconds: float) -> None:
+def main() -> None:
     """Measure, print and write the section of RESULTS.md."""
     rows = []
-    for optimizer, parameters, customers in CASES:
-        rows.append(cost_to_loop(optimizer, parameters, customers, seconds))
+    for case in CASES:
+        rows.append(cost_to_loop(*case))
         print(*rows[-1], sep="  ", flush=True)
-    table = markdown_table(["run", "saves", "size, MB", "loop's ms a save", "share at 1 s"], rows)
+    table = markdown_table(
+        ["run", "seconds", "saves", "size, MB", "a save, ms", "of them on a processor", "share of the loop"], rows
+    )
     times, busy = time_to_first_generation()
     lines = [
-        f"`python benchmarks/checkpoint_cost.py {seconds:g}`, {today()}, {cpu_model()}, shared with other work; evo "
+        f"`python benchmarks/checkpoint_cost.py`, {today()}, {cpu_model()}, shared with other work; evo "
         f"{evo_version()}, {versions('numpy', 'numba')}.",
         "",
-        "What the loop's own thread spends on a save (the writing is another's), and its share where one is made every",
-        "second; processor time, since the machine was busy with other work.",
+        "What the loop's own thread spends on a save (the writing is another's; means), one made every second: by the",
+        "clock and on a processor; and all of them, by the clock, over the loop's seconds.",
         "",
         *table,
         "",
         f"From `evo resume` to the first new generation (200 customers, in this process, warm cache, {len(times)} "
-        f"times): median {statistics.median(times):.2f} s, {min(times):.2f} to {max(times):.2f} s; of the median the "
-        f"process was on a processor for {statistics.median(busy):.2f} s.",
+        f"times, load {os.getloadavg()[0]:.1f}): median {statistics.median(times):.2f} s, {min(times):.2f} to "
+        f"{max(times):.2f} s; on a processor for {statistics.median(busy):.2f} s (median).",
     ]
     print("\n".join(lines))
     update_section("checkpoints: cost", "Checkpoints: cost to the loop, time to go on", lines)
@@ -68,7 +72,7 @@ def cost_to_loop(optimizer: str, parameters: dict[str, int], customers: int, sec
             sizes.append(event["bytes"])
 
     with tempfile.TemporaryDirectory() as folder, clock:
-        evo.minimize(
+        result = evo.minimize(
             CVRP(generate(customers, seed=1)),
             optimizer={"type": optimizer, **parameters},
             stop=evo.Stop(time=seconds),
@@ -76,28 +80,32 @@ def cost_to_loop(optimizer: str, parameters: dict[str, int], customers: int, sec
             output=Path(folder) / "run",
             observers=[observe],
         )
-    each = statistics.median(clock.saves)
     return [
         f"{optimizer}, {customers} customers",
-        str(len(clock.saves)),
+        f"{result.seconds:.1f}",
+        str(clock.saves),
         f"{max(sizes) / 1e6:.2f}",
-        f"{1000 * each:.2f}",
-        f"{each:.3%}",
+        f"{1000 * clock.seconds / clock.saves:.2f}",
+        f"{1000 * clock.busy / clock.saves:.2f}",
+        f"{clock.seconds / result.seconds:.3%}",
     ]
 
 
 class Clock:
-    """The processor's seconds that the loop's thread spends on each save."""
+    """The seconds that the loop's thread spends on saves, and those of them on a processor."""
 
     def __init__(self) -> None:
-        self.saves: list[float] = []
+        self.saves = 0
+        self.seconds = self.busy = 0.0
         self._real = Saver.hand_over
 
     def __enter__(self) -> None:
         def timed(saver: Saver, *arguments: Any) -> None:
-            begin = time.thread_time()
+            begin, begin_busy = time.perf_counter(), time.thread_time()
             self._real(saver, *arguments)
-            self.saves.append(time.thread_time() - begin)
+            self.seconds += time.perf_counter() - begin
+            self.busy += time.thread_time() - begin_busy
+            self.saves += 1
 
         Saver.hand_over = timed  # type: ignore[method-assign]  # a stopwatch around it
 
@@ -140,4 +148,4 @@ def time_to_first_generation() -> tuple[list[float], list[float]]:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)
+    main()
