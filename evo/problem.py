@@ -60,7 +60,7 @@ class Problem:
     best_known: float | None = None
     """The best objective known, for the gap on the screen."""
 
-    default_optimizer: ClassVar[str] = "ga"
+    default_optimizer: str = "ga"
     optimizers: ClassVar[Mapping[str, str]] = {}
     """Optimizers of this problem alone: name -> ``module:Class``."""
     builtin_name: ClassVar[str | None] = None

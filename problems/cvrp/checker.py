@@ -32,15 +32,30 @@ def check(instance: Instance, solution: Solution) -> None:
     SolutionError
         When it does not; the text names every violation (beyond ten: how many more).
     """
+    _check(instance, solution.routes, solution.cost)
+
+
+def cost_of(instance: Instance, routes: Sequence[Sequence[int]]) -> float:
+    """What routes cost that visit every customer once and keep every limit; an int where distances are rounded.
+
+    Raises
+    ------
+    SolutionError
+        When they do not; as `check`.
+    """
+    return _check(instance, routes, None)
+
+
+def _check(instance: Instance, routes: Sequence[Sequence[int]], cost: float | None) -> float:
     distance: Distance
     if instance.distances is not None:
         distance = instance.distances.item
     else:
         assert instance.coordinates is not None  # an instance has one or the other
         distance = _euclidean(instance.coordinates.tolist(), instance.rounding)
-    _, violations = _judge(
-        solution.routes,
-        solution.cost,
+    found, violations = _judge(
+        routes,
+        cost,
         distance=distance,
         demands=instance.demands.tolist(),
         capacity=instance.capacity,
@@ -49,6 +64,7 @@ def check(instance: Instance, solution: Solution) -> None:
         service_times=[0.0] * instance.n if instance.service_times is None else instance.service_times.tolist(),
     )
     _raise(f"instance {instance.name!r}", violations)
+    return found
 
 
 def check_file(
@@ -86,7 +102,7 @@ def check_file(
 
 def _judge(
     routes: Sequence[Sequence[int]],
-    cost: float,
+    cost: float | None,
     *,
     distance: Distance,
     demands: Sequence[int],
@@ -120,7 +136,7 @@ def _judge(
             violations.append(f"route {k} takes {duration}, above the limit {max_duration}")
     recomputed = sum(lengths)
     tolerance = 0.0 if isinstance(recomputed, int) else RELATIVE_TOLERANCE
-    if not math.isclose(cost, recomputed, rel_tol=tolerance, abs_tol=tolerance):
+    if cost is not None and not math.isclose(cost, recomputed, rel_tol=tolerance, abs_tol=tolerance):
         violations.append(f"the cost is given as {cost}, but is {recomputed}")
     return recomputed, violations
 

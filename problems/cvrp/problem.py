@@ -5,54 +5,81 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from evo.errors import ProblemError
+from evo.errors import ProblemError, SolutionError
 from evo.problem import Evaluation, Problem
 from evo.spaces import Permutation
 
-from .checker import check
+from .checker import check, cost_of
 from .instance import Instance
 from .search_data import SearchData, check_supported
-from .solution import Solution, write_sol
+from .solution import Solution, read_sol, write_sol
 
 if TYPE_CHECKING:
     from evo.optimizers.base import Best
     from evo.stopping import Stop
 
 
+TRAJECTORIES_FROM = 240
+"""Customers from which on the trajectory search is the better one (measured on X-n101 to X-n376, 15 s on one core)."""
+
+
 class CVRP(Problem):
     """Serve every customer once, each route within the vehicle's capacity, at the least total distance.
 
     A genome is a giant tour, an order of the customers; `evaluate` cuts it into routes at least cost (Split). That
-    serves the generic optimizers; the default, ``hgs``, works on routes.
+    serves the generic optimizers; the defaults work on routes: ``hgs`` below `TRAJECTORIES_FROM` customers,
+    ``trajectories`` from there on.
+
+    Parameters
+    ----------
+    instance
+        What is to be solved.
+    start
+        Routes to begin with, each a sequence of customers: a solution of the instance. The optimizers ``hgs`` and
+        ``trajectories`` begin with it; the result is never worse.
+
+    Raises
+    ------
+    ProblemError
+        `start` is no solution of the instance.
     """
 
     builtin_name = "cvrp"
-    default_optimizer = "hgs"
     optimizers: ClassVar[Mapping[str, str]] = {
         "hgs": "evo.problems.cvrp.hgs:HybridGeneticSearch",
         "trajectories": "evo.problems.cvrp.trajectory_search:TrajectorySearch",
     }
     solution_file = "solution.sol"
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, start: Sequence[Sequence[int]] | None = None) -> None:
         if not isinstance(instance, Instance):
             raise ProblemError(f"instance: expected an Instance, such as cvrp.read_instance(path), found {instance!r}")
         check_supported(instance)
         self.instance = instance
         self.space = Permutation(instance.customers)
         self.best_known = instance.best_known
+        self.default_optimizer = "hgs" if instance.customers < TRAJECTORIES_FROM else "trajectories"
+        self.start = None if start is None else self._checked(start)
+
+    def _checked(self, start: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The start's routes without empty ones."""
+        try:
+            cost_of(self.instance, start)
+        except SolutionError as error:
+            raise ProblemError(f"start: expected a solution of the instance: {error}") from error
+        return [[int(customer) for customer in route] for route in start if len(route)]
 
     @classmethod
     def from_settings(cls, parameters: Mapping[str, Any], folder: Path) -> Self:
         from .vrplib_file import read
 
-        known = ("instance", "round", "best_known")
+        known = ("instance", "round", "best_known", "start")
         for key in parameters:
             if key not in known:
                 from evo.suggestion import suggestion
@@ -67,14 +94,31 @@ class CVRP(Problem):
         best_known = parameters.get("best_known")
         if best_known is not None and (isinstance(best_known, bool) or not isinstance(best_known, (int, float))):
             raise ProblemError(f"problem.best_known: expected a number, found {best_known!r}")
-        return cls(read(folder / path, round=round, best_known=best_known))
+        start = parameters.get("start")
+        if start is not None and not isinstance(start, str):
+            raise ProblemError(f"problem.start: expected the path of a .sol file, found {start!r}")
+        instance = read(folder / path, round=round, best_known=best_known)
+        if start is None:
+            return cls(instance)
+        try:
+            return cls(instance, read_sol(folder / start).routes)
+        except ProblemError as error:
+            raise ProblemError(f"{folder / start}: {error}") from error
 
     def to_spec(self) -> dict[str, Any]:
-        return {"instance": self.instance.to_spec()}
+        spec: dict[str, Any] = {"instance": self.instance.to_spec()}
+        if self.start is not None:
+            lengths = np.array([len(route) for route in self.start], np.int32)
+            spec["start"] = {"tour": np.concatenate(self.start).astype(np.int32), "lengths": lengths}
+        return spec
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any]) -> Self:
-        return cls(Instance.from_spec(spec["instance"]))
+        instance, start = Instance.from_spec(spec["instance"]), spec.get("start")
+        if start is None:
+            return cls(instance)
+        routes = np.split(start["tour"], np.cumsum(start["lengths"])[:-1])
+        return cls(instance, [route.tolist() for route in routes])
 
     def describe(self) -> str:
         instance = self.instance
@@ -85,6 +129,16 @@ class CVRP(Problem):
         from evo.stopping import Stop
 
         return Stop(time=60)
+
+    def starting_best(self) -> Best | None:
+        """The solution to begin with, as the best so far."""
+        from evo.optimizers.base import Best
+
+        if self.start is None:
+            return None
+        offsets = np.cumsum([0, *map(len, self.start)]).astype(np.int32)
+        arrays = {"tour": np.concatenate(self.start).astype(np.int32), "offsets": offsets}
+        return Best(float(cost_of(self.instance, self.start)), 0.0, arrays)
 
     # -- giant tours ----------------------------------------------------------------------------------------------
 
@@ -151,11 +205,27 @@ class CVRP(Problem):
         write_sol(path, solution)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return type(self), (self.instance,)  # without the matrix: it is made again where it is used
+        return type(self), (self.instance, self.start)  # without the matrix: it is made again where it is used
 
 
-def read(path: str | os.PathLike[str], *, round: bool = True, best_known: float | None = None) -> CVRP:
-    """Read a VRPLIB file as a problem; see `vrplib_file.read`. Raises `InstanceError`."""
+def read(
+    path: str | os.PathLike[str],
+    *,
+    round: bool = True,
+    best_known: float | None = None,
+    start: str | os.PathLike[str] | None = None,
+) -> CVRP:
+    """Read a VRPLIB file as a problem, and a `.sol` file to begin with; see `vrplib_file.read`.
+
+    Raises
+    ------
+    InstanceError
+        The instance cannot be used.
+    UsageError, ProblemError
+        `start` cannot be read, or is no solution of the instance.
+    """
     from .vrplib_file import read as read_instance
 
-    return CVRP(read_instance(path, round=round, best_known=best_known))
+    return CVRP(
+        read_instance(path, round=round, best_known=best_known), None if start is None else read_sol(start).routes
+    )

@@ -49,7 +49,7 @@ class TrajectoryEpoch:
     ``limit``
         ``(batch,)`` int64: routes that it may have.
     ``memory``
-        ``(batch, MEMORY)`` float64.
+        ``(batch, MEMORY)`` float64; all zero: its search has not begun.
     ``guide_tour``, ``guide_offsets``, ``guided``
         Another solution of the same customers, and whether there is one.
     ``begin``, ``end``
@@ -101,7 +101,10 @@ class TrajectoryEpoch:
         batch = len(found["tour"])
         found["tour"] = data.number[found["tour"]]
         for i in np.flatnonzero(found["offsets"][:, -1] == 0):
-            self._begin(found, int(i))
+            found["tour"][i], found["offsets"][i] = data.start
+        for memory in found["memory"]:
+            if not memory.any():
+                self._begin(memory)
         found["best_tour"] = np.zeros_like(found["tour"])
         found["best_offsets"] = np.zeros_like(found["offsets"])
         found["costs"] = np.zeros((batch, 2))
@@ -152,15 +155,11 @@ class TrajectoryEpoch:
             "statistics": np.zeros((batch, STATISTICS), np.int64),
         }
 
-    def _begin(self, found: dict[str, np.ndarray], i: int) -> None:
-        """Put a row at the savings solution, with an open mind."""
+    def _begin(self, memory: np.ndarray) -> None:
+        """Nothing is known yet."""
         from . import kernels_trajectory as kernels
 
-        data = self.data
-        found["tour"][i], found["offsets"][i] = data.start
-        memory = found["memory"][i]
-        memory[:] = 0.0
-        memory[kernels.WEIGHT] = data.longest / max(int(data.demand.max()), 1)
+        memory[kernels.WEIGHT] = self.data.longest / max(int(self.data.demand.max()), 1)
         memory[kernels.OMEGA : kernels.OMEGA + 2] = self.course.changed_first / 2
         memory[kernels.LOWEST] = memory[kernels.WINDOW_LOWEST] = np.inf
 

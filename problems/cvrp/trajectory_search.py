@@ -26,7 +26,7 @@ from evo.rng import Purpose, stream
 from . import compilation
 from .decomposition import barycentres, bisected, limits
 from .search_data import check_supported, most_routes
-from .trajectory import MEMORY, Course, TrajectoryEpoch, metric_name, no_guides
+from .trajectory import MEMORY, SOLUTION, Course, TrajectoryEpoch, metric_name, no_guides
 
 if TYPE_CHECKING:
     from evo.distributed.executor import Evaluator
@@ -118,8 +118,14 @@ class TrajectorySearch(Optimizer):
         self.lookahead = self.cohorts - 1
         self.asked = 0
         self.told = 0
-        self.members = new_members(population, instance.n, most_routes(instance))
-        self._best: Best | None = None
+        start = problem.start
+        most = max(most_routes(instance), 0 if start is None else len(start))
+        self.members = new_members(population, instance.n, most)
+        if start is not None:
+            for member in range(population):
+                routes = [np.array(route, np.int32) for route in start]
+                _lay_out(routes, self.members["tour"][member], self.members["offsets"][member])
+        self._best: Best | None = problem.starting_best()
 
     def parameters(self) -> dict[str, Any]:
         names = ("population", "parts", "iterations", "horizon", "opening", "exchange", "guided")
@@ -186,7 +192,7 @@ class TrajectorySearch(Optimizer):
         begun = members["offsets"][chosen[0], -1] > 0
         if parts > 1 and begun:
             return self._parts(chosen, parts)
-        rows = {name: members[name][chosen] for name in ("tour", "offsets", "memory")}
+        rows = {name: members[name][chosen] for name in SOLUTION}
         rows["limit"] = np.full(len(chosen), members["offsets"].shape[1] - 1)
         rows["member"] = chosen
         if self.population == 1 or self.guided == 0.0 or parts > 1:
