@@ -16,6 +16,8 @@ if (_checkout / "distributed" / "executor.py").is_file():
 
 if TYPE_CHECKING:
     from evo.api import maximize, minimize
+    from evo.archives import HallOfFame, ParetoArchive
+    from evo.callbacks import Callback
     from evo.categorical import Categorical
     from evo.errors import (
         CheckpointError,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         SettingsError,
         UsageError,
     )
+    from evo.history import History
     from evo.mixed import Mixed
     from evo.problem import Evaluation, Problem
     from evo.result import Result
@@ -41,6 +44,10 @@ _HOMES = {
     "RunFailedError": "evo.errors",
     "SettingsError": "evo.errors",
     "UsageError": "evo.errors",
+    "Callback": "evo.callbacks",
+    "HallOfFame": "evo.archives",
+    "History": "evo.history",
+    "ParetoArchive": "evo.archives",
     "Evaluation": "evo.problem",
     "Problem": "evo.problem",
     "Result": "evo.result",
@@ -58,13 +65,17 @@ _HOMES = {
 
 __all__ = [
     "Binary",
+    "Callback",
     "Categorical",
     "CheckpointError",
     "Evaluation",
     "EvoError",
+    "HallOfFame",
+    "History",
     "InstanceError",
     "Integer",
     "Mixed",
+    "ParetoArchive",
     "Permutation",
     "Problem",
     "ProblemError",

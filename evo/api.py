@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from evo import registry
+from evo.callbacks import Callback
 from evo.errors import ProblemError, SettingsError, UsageError
 from evo.events import Observer
 from evo.problem import FunctionProblem, Problem
 from evo.result import Result
-from evo.run import Callback, run
+from evo.run import AfterGeneration, run
 from evo.settings import settings_from_mapping
 from evo.spaces import Space
 from evo.stopping import Stop
@@ -53,8 +54,10 @@ class Options(TypedDict, total=False):
     fault_tolerance: Mapping[str, Any] | None
     wait_for_workers: bool
     """Start only when the workers are there."""
-    callback: Callback | None
+    callback: AfterGeneration | None
     """Called with the engine after every generation; True ends the run."""
+    callbacks: Sequence[Callback]
+    """Hooks into the run, such as a `History` or a `HallOfFame`: see `Callback`."""
     observers: Sequence[Observer]
     """Each is called with every event, a dict."""
 
@@ -70,7 +73,7 @@ def minimize(problem: Problem | Callable[..., Any], space: Space | None = None, 
         Where a function is searched; a `Problem` has its own.
     options
         optimizer, stop, start, seed, workers, output, overwrite, vectorized, noisy, objectives, reference, cluster,
-        checkpoint, fault_tolerance, wait_for_workers, callback, observers: see `Options`.
+        checkpoint, fault_tolerance, wait_for_workers, callback, callbacks, observers: see `Options`.
 
     Raises
     ------
@@ -126,6 +129,7 @@ def _optimize(
         overwrite=options.get("overwrite", False),
         wait_for_workers=options.get("wait_for_workers", False),
         callback=options.get("callback"),
+        callbacks=options.get("callbacks", ()),
         observers=options.get("observers", ()),
     )
 

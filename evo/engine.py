@@ -16,7 +16,7 @@ from evo.events import EventBus
 from evo.indicators import hypervolume
 from evo.interrupt import Interrupt
 from evo.optimizers.base import Best, Candidates, Front, Optimizer, Results
-from evo.stopping import Stop, StopReason
+from evo.stopping import TOLERANCE_WINDOW, Stop, StopReason
 
 MAX_QUARANTINED_SHARE = 0.9
 """A run in which more of the individuals than this cannot be evaluated is broken, not unlucky."""
@@ -32,6 +32,10 @@ EVENT_SECONDS = 0.1
 """`generation` events come no closer together than this, so that a fast loop is not spent on telling of itself."""
 
 
+_NEWER = ("hypervolume", "f_anchor", "f_since", "x_anchor", "x_since")
+"""Fields of `Progress` that the first checkpoints do not have."""
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is. All is pure down to the quarantine list; seconds, places and retries are accounting."""
@@ -45,6 +49,14 @@ class Progress:
     """None with several objectives: the optimizer has a front."""
     hypervolume: float | None = None
     """With several objectives and a reference point: the largest hypervolume of a feasible front so far."""
+    f_anchor: float | None = None
+    """With `Stop.f_tolerance`: the best objective when it last got better by more than that, minimised …"""
+    f_since: int = 0
+    """… and the generation of that."""
+    x_anchor: np.ndarray | None = None
+    """With `Stop.x_tolerance`: the best point when it last moved by more than that …"""
+    x_since: int = 0
+    """… and the generation of that."""
     quarantined: int = 0
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -63,6 +75,10 @@ class Progress:
             if best is None
             else {"objective": best.objective, "violation": best.violation, "arrays": dict(best.arrays)},
             "hypervolume": self.hypervolume,
+            "f_anchor": self.f_anchor,
+            "f_since": self.f_since,
+            "x_anchor": self.x_anchor,
+            "x_since": self.x_since,
             "quarantined": self.quarantined,
             "quarantine": [dict(entry) for entry in self.quarantine],
             "seconds": self.seconds,
@@ -74,8 +90,7 @@ class Progress:
     def from_tree(cls, tree: Mapping[str, Any]) -> Progress:
         """The inverse of `to_tree`. Raises `CheckpointError`."""
         try:
-            fields = {name: tree[name] for name in cls.__slots__ if name != "hypervolume"}
-            fields["hypervolume"] = tree.get("hypervolume")  # checkpoints of version 0.1.0 know but one objective
+            fields = {name: tree[name] for name in cls.__slots__ if name in tree or name not in _NEWER}
             best = fields["best"]
             fields["best"] = None if best is None else Best(best["objective"], best["violation"], best["arrays"])
             return cls(**fields)
@@ -129,9 +144,15 @@ class Engine:
         """Called again and again while a generation is evaluated; the state is then that of the last whole one."""
         self.consistent = True
         """False while a generation is being taken in: what is in memory then is no generation's state."""
+        self.point_of: Callable[[np.ndarray], Any] = lambda genome: genome
+        """A genome as the user's code sees it."""
         self.planned: Callable[[], None] = lambda: None
         """Called when the optimizer was told how many generations the run is to have."""
         self._pace_from: tuple[int, float] | None = None
+        self.hooks: Callable[[bool], bool] = lambda improved: False
+        """Called after every generation, before it is saved: whether it has a new best. True ends the run."""
+        self.latest: tuple[Candidates, Results] | None = None
+        """The generation told last."""
         self._callback = callback
         self._clock = clock
         self._submitted = 0
@@ -216,11 +237,12 @@ class Engine:
                 except Interrupted:
                     return self._cut or "interrupted"
                 self.consistent = False
-                self._commit(outcome)
+                improved = self._commit(outcome)
                 self.consistent = True
                 self._plan()
+                ended = self.hooks(improved)
                 self.checkpoint()
-                if self._callback is not None and self._callback(self):
+                if (self._callback is not None and self._callback(self)) or ended:
                     self._ask()
                     return "callback"
         finally:
@@ -242,6 +264,8 @@ class Engine:
             return "evaluations"
         if stop.stall is not None and progress.stall >= stop.stall:
             return "stall"
+        if self._is_settled():
+            return "tolerance"
         if self._time_is_up():
             return "time"
         return None
@@ -254,6 +278,20 @@ class Engine:
             return progress.hypervolume is not None and progress.hypervolume >= target
         best = progress.best
         return best is not None and best.feasible and best.objective <= self._signs[0] * target
+
+    def _is_settled(self) -> bool:
+        """Whether the best has stood still, within a tolerance, for the whole window."""
+        stop, progress = self.stop, self.progress
+        window = stop.window or TOLERANCE_WINDOW
+        return (
+            stop.f_tolerance is not None
+            and progress.f_anchor is not None
+            and progress.generation - progress.f_since >= window
+        ) or (
+            stop.x_tolerance is not None
+            and progress.x_anchor is not None
+            and progress.generation - progress.x_since >= window
+        )
 
     def _time_is_up(self) -> bool:
         # The first generation is always finished: a run that was given any time at all has something to show.
@@ -293,7 +331,8 @@ class Engine:
             self.executor.submit(Batch(generation, candidates.rows, candidates.context))
             self._submitted += 1
 
-    def _commit(self, outcome: Outcome) -> None:
+    def _commit(self, outcome: Outcome) -> bool:
+        """Take a generation in; whether it has a new best."""
         progress = self.progress
         if outcome.failures:
             self._quarantine(outcome, len(self.pending[0]))
@@ -302,7 +341,9 @@ class Engine:
         quarantined = np.zeros(len(candidates), dtype=np.bool_)
         for failure in outcome.failures:
             quarantined[failure.row] = True
-        self.optimizer.tell(candidates, Results(outcome.arrays, quarantined))
+        results = Results(outcome.arrays, quarantined)
+        self.optimizer.tell(candidates, results)
+        self.latest = candidates, results
         progress.generation += 1
         progress.evaluations += len(candidates)
         progress.retries += outcome.retries
@@ -312,11 +353,13 @@ class Engine:
         improved = self._take_best() if len(self._signs) == 1 else self._take_hypervolume()
         if improved:
             progress.stall = 0
+        self._move_anchors()
         if self.events:
             self.events.generation = progress.generation
             if improved:
                 self.events.emit("improved", **self.standing())
             self._emit_generation(force=False)
+        return improved
 
     def _plan(self) -> None:
         """Tell the optimizer, once, how many generations there will be where only a time says when to stop."""
@@ -342,6 +385,21 @@ class Engine:
             return False
         self.progress.best = Best(best.objective, best.violation, {k: v.copy() for k, v in best.arrays.items()})
         return True
+
+    def _move_anchors(self) -> None:
+        """Note where the best was when it last changed by more than a tolerance; the first feasible one counts."""
+        stop, progress, best = self.stop, self.progress, self.progress.best
+        value = None if progress.hypervolume is None else -progress.hypervolume
+        if len(self._signs) == 1:
+            value = best.objective if best is not None and best.feasible else None
+        if value is None:
+            return
+        if stop.f_tolerance is not None and (progress.f_anchor is None or progress.f_anchor - value > stop.f_tolerance):
+            progress.f_anchor, progress.f_since = value, progress.generation
+        if stop.x_tolerance is not None and best is not None:
+            point = np.asarray(self.point_of(best.arrays["genome"]), dtype=np.float64)
+            if progress.x_anchor is None or np.abs(point - progress.x_anchor).max() > stop.x_tolerance:
+                progress.x_anchor, progress.x_since = point, progress.generation
 
     def _take_hypervolume(self) -> bool:
         """Whether the front covers more than any before; never where no reference point is known."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo import checkpoints, registry, versions
+from evo.callbacks import Callback, Callbacks
 from evo.checkpoints.journal import Journal, read_journal
 from evo.checkpoints.remote import is_url
 from evo.distributed.fault_tolerance_config import FaultToleranceConfig
@@ -25,6 +26,7 @@ from evo.problem import Problem, signs
 from evo.result import ParetoFront, Result
 from evo.run_folder import RunFolder, checkpoint_of
 from evo.run_state import Parts, from_checkpoint, identity, new_parts, take_plan, to_tree
+from evo.run_view import RunView
 from evo.saving import Saver
 from evo.settings import Settings
 from evo.stopping import Stop, StopReason
@@ -33,7 +35,7 @@ from evo.walltime import stop_time
 if TYPE_CHECKING:
     from evo.distributed.executor import Executor
 
-Callback = Callable[[Engine], Any]
+AfterGeneration = Callable[[Engine], Any]
 
 
 def run(
@@ -44,7 +46,8 @@ def run(
     overwrite: bool = False,
     wait_for_workers: bool = False,
     fault_tolerance: Mapping[str, Any] | None = None,
-    callback: Callback | None = None,
+    callback: AfterGeneration | None = None,
+    callbacks: Sequence[Callback] = (),
     observers: Sequence[Observer] = (),
     interrupt: Interrupt | None = None,
 ) -> Result:
@@ -58,6 +61,8 @@ def run(
         What the command line says: for this part of the run it wins over the environment, which wins over the settings.
     callback
         Called with the engine after every generation; True ends the run.
+    callbacks
+        Hooks: see `Callback`.
     observers
         Each is called with every event.
 
@@ -68,7 +73,7 @@ def run(
     RunFailedError
         The run cannot go on; what was saved can be resumed.
     """
-    parts = new_parts(settings, problem)
+    parts = new_parts(settings, problem, Callbacks(callbacks))
     tolerance = _tolerance(parts.settings, fault_tolerance)
     folder = None if output is None else RunFolder.create(output, overwrite=overwrite)
     with folder or contextlib.nullcontext():
@@ -91,7 +96,8 @@ def resume(
     accept_changed_problem: bool = False,
     wait_for_workers: bool = False,
     fault_tolerance: Mapping[str, Any] | None = None,
-    callback: Callback | None = None,
+    callback: AfterGeneration | None = None,
+    callbacks: Sequence[Callback] = (),
     observers: Sequence[Observer] = (),
     interrupt: Interrupt | None = None,
 ) -> Result:
@@ -121,6 +127,8 @@ def resume(
         evaluated then is kept as it is.
     fault_tolerance
         As in `run`: it wins over what the run had.
+    callback, callbacks, observers
+        As in `minimize`; one of `callbacks` goes on from its state in the checkpoint.
 
     Raises
     ------
@@ -154,6 +162,7 @@ def resume(
             stop=stop,
             changes=changes,
             accept_changed_problem=accept_changed_problem,
+            callbacks=Callbacks(callbacks),
         )
         if output is not None:
             folder = stack.enter_context(RunFolder.create(Path(output)))
@@ -199,7 +208,7 @@ class _Session:
     resumed_from: str | None
     observers: Sequence[Observer]
     interrupt: Interrupt
-    callback: Callback | None
+    callback: AfterGeneration | None
     wait_for_workers: bool
     tolerance: FaultToleranceConfig
     kept: Sequence[Mapping[str, Any]] = ()
@@ -213,11 +222,11 @@ class _Session:
         with contextlib.ExitStack() as stack:
             if folder is not None:
                 stack.enter_context(self.interrupt.at(stop_time(parts.settings.checkpoint), "walltime"))
-            events, log = EventBus(self.observers), None
+            events, log = EventBus(self._observers()), None
             if folder is not None:
                 folder.write_settings(parts.settings.to_yaml())
                 log = stack.enter_context(contextlib.closing(self._event_log(folder)))
-                events = EventBus([log, *self.observers])
+                events = EventBus([log, *self._observers()])
             events.generation = parts.progress.generation
             executor = self._executor()
             stack.callback(executor.close)
@@ -238,6 +247,10 @@ class _Session:
                 interrupt=self.interrupt,
                 callback=self.callback,
             )
+            engine.point_of = parts.problem.space.point
+            view = RunView(engine, parts.problem)
+            if parts.callbacks:
+                engine.hooks = lambda improved: parts.callbacks.after_generation(view, improved)
             engine.planned = lambda: self._take_plan(events)
             self._announce(engine, events)
             saver = None
@@ -247,6 +260,7 @@ class _Session:
                 stack.callback(saver.close)
             reason: StopReason = "failed"
             error: RunFailedError | None = None
+            parts.callbacks.start(view)
             try:
                 reason = self._loop(engine, executor, events, saver)
             except RunFailedError as failure:
@@ -256,6 +270,9 @@ class _Session:
                     saver.save_now()
                 raise
             return self._finish(engine, events, saver, reason, error)
+
+    def _observers(self) -> Sequence[Observer]:
+        return [*self.observers, self.parts.callbacks] if self.parts.callbacks else self.observers
 
     def _loop(self, engine: Engine, executor: Executor, events: EventBus, saver: Saver | None) -> StopReason:
         if engine.reason() is not None:  # finished before: nothing to start workers for
@@ -420,6 +437,7 @@ class _Session:
                 error = error or RunFailedError(f"{folder.path}: the result cannot be written: {why}{saved}")
                 content["error"] = str(error)
         events.emit("finished", **content, output=None if folder is None else str(folder.path))
+        self.parts.callbacks.end(RunView(engine, problem), result)
         if error is not None:
             raise error
         return result

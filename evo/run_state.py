@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evo import checkpoints, registry, versions
+from evo.callbacks import Callbacks
 from evo.engine import Engine, Progress
 from evo.errors import CheckpointError, ProblemError, SettingsError, UsageError
 from evo.fingerprint import differences, fingerprint
 from evo.optimizers.base import Candidates, Optimizer
 from evo.problem import FunctionProblem, Problem, signs
 from evo.settings import Settings, settings_from_mapping
-from evo.spaces import space_from_spec
+from evo.spaces import Integer, Real, space_from_spec
 from evo.stopping import Stop, StopReason
 
 KIND = "run"
@@ -38,11 +39,12 @@ class Parts:
     """The surroundings that the state comes from."""
     changed: list[str] = field(default_factory=list)
     """The parts of the problem that are not as they were, and that the user accepts so."""
+    callbacks: Callbacks = field(default_factory=lambda: Callbacks(()))
     fixed: dict[str, Any] | None = None
     """What is the same in all checkpoints of this part of the run, once it was needed."""
 
 
-def new_parts(settings: Settings, problem: Problem) -> Parts:
+def new_parts(settings: Settings, problem: Problem, callbacks: Callbacks | None = None) -> Parts:
     """The parts of a new run. Raises `UsageError` where settings and problem do not fit."""
     problem = registry.checked(problem)
     stop = Stop.from_mapping(settings.stop.model_dump()) or problem.default_stop()
@@ -62,12 +64,17 @@ def new_parts(settings: Settings, problem: Problem) -> Parts:
         Progress(),
         [],
         versions.fingerprint(),
+        callbacks=callbacks or Callbacks(()),
     )
 
 
 def _check_stop(stop: Stop, problem: Problem) -> None:
     """Refuse limits that the problem gives no meaning to."""
-    for name in ("target", "stall"):
+    if stop.x_tolerance is not None and (
+        len(signs(problem)) > 1 or problem.optimizers or not isinstance(problem.space, (Real, Integer))
+    ):
+        raise SettingsError("stop.x_tolerance: expected one objective on a space Real or Integer, found others")
+    for name in ("target", "stall", "f_tolerance"):
         if getattr(stop, name) is not None and len(signs(problem)) > 1 and problem.reference is None:
             raise SettingsError(
                 f"stop.{name}: with several objectives it is told by the hypervolume, which needs a reference point: "
@@ -108,6 +115,8 @@ def to_tree(parts: Parts, engine: Engine, finished: StopReason | None) -> dict[s
             "finished": finished,
         },
     }
+    if parts.callbacks:
+        moving["callbacks"] = parts.callbacks.states()
     if parts.fixed is None:
         parts.fixed = {
             "kind": KIND,
@@ -143,6 +152,7 @@ def from_checkpoint(
     stop: Stop | None,
     changes: Mapping[str, Any],
     accept_changed_problem: bool = False,
+    callbacks: Callbacks | None = None,
 ) -> Parts:
     """The parts of a run that goes on.
 
@@ -180,6 +190,8 @@ def from_checkpoint(
             f"generations: {stop.generations} is not above the {progress['generation']} already done: a total counts "
             f"from the start of the run"
         )
+    callbacks = callbacks or Callbacks(())
+    callbacks.load_states(checkpoint.get("callbacks", ()))
     found, now, changed = _problem_of(saved, problem, path, accept_changed_problem)
     _check_stop(limits, found)
     optimizer = registry.build_optimizer(chosen["type"], chosen["parameters"], found, settings.seed)
@@ -198,6 +210,7 @@ def from_checkpoint(
         [Candidates(dict(c["rows"]), dict(c["context"])) for c in pending],
         dict(checkpoint["versions"]),
         changed,
+        callbacks,
     )
 
 

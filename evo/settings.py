@@ -112,6 +112,13 @@ def _finite(value: Any) -> float:
     return number
 
 
+def _finite_from_zero(value: Any) -> float:
+    number = parse_number(value)
+    if number is None or number < 0:
+        raise _wrong("a number, 0 or more", value)
+    return number
+
+
 def _above_one(value: Any) -> float:
     number = parse_number(value)
     if number is None or number <= 1:
@@ -193,6 +200,7 @@ def _journal(value: Any) -> bool | str:
 PositiveWhole = Annotated[int, BeforeValidator(_positive_whole)]
 WholeFromZero = Annotated[int, BeforeValidator(_whole_from_zero)]
 Finite = Annotated[float, BeforeValidator(_finite)]
+FiniteFromZero = Annotated[float, BeforeValidator(_finite_from_zero)]
 PositiveSeconds = Annotated[float, BeforeValidator(_positive_seconds)]
 SecondsFromZero = Annotated[float, BeforeValidator(_seconds_from_zero)]
 Name = Annotated[str, BeforeValidator(_name)]
@@ -232,6 +240,11 @@ class StopSettings(_Section):
     stall: PositiveWhole | None = None
     """Generations without an improvement."""
     evaluations: PositiveWhole | None = None
+    f_tolerance: FiniteFromZero | None = None
+    """An improvement of the best that is too little, over `window` generations."""
+    x_tolerance: FiniteFromZero | None = None
+    """A move of the best that is too little, over `window` generations."""
+    window: PositiveWhole | None = None
 
 
 class ClusterSettings(_Section):

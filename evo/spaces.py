@@ -264,7 +264,7 @@ def whole_numbers(unit: np.ndarray, lower: np.ndarray | int, upper: np.ndarray |
     least = np.asarray(lower, dtype=np.int64).astype(np.uint64)
     widest = np.asarray(upper, dtype=np.int64).astype(np.uint64) - least
     steps = np.floor(unit * (widest.astype(np.float64) + 1.0)).astype(np.uint64)
-    return (least + np.minimum(steps, widest)).astype(np.int64)
+    return np.asarray((least + np.minimum(steps, widest)).astype(np.int64))
 
 
 def space_from_spec(spec: Mapping[str, Any]) -> Space:

@@ -13,7 +13,12 @@ from typing import Any, Literal
 
 from evo.errors import SettingsError
 
-StopReason = Literal["generations", "evaluations", "time", "target", "stall", "callback", "interrupted", "failed"]
+StopReason = Literal[
+    "generations", "evaluations", "time", "target", "stall", "tolerance", "callback", "interrupted", "failed"
+]
+
+TOLERANCE_WINDOW = 50
+"""Generations of `Stop.window` where it is not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,14 @@ class Stop:
         Generations without an improvement of the best, >= 1; with several objectives, of the hypervolume.
     evaluations
         Evaluations in all, >= 1; never exceeded.
+    f_tolerance
+        >= 0: the run ends when the best feasible objective has got better by no more than this over `window`
+        generations; with several objectives, the hypervolume.
+    x_tolerance
+        >= 0: the run ends when no coordinate of the best feasible point has moved by more than this over `window`
+        generations; for one objective, and the spaces Real and Integer.
+    window
+        Generations that the tolerances look back, >= 1; None: 50.
     """
 
     generations: int | None = None
@@ -40,13 +53,16 @@ class Stop:
     target: float | None = None
     stall: int | None = None
     evaluations: int | None = None
+    f_tolerance: float | None = None
+    x_tolerance: float | None = None
+    window: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("generations", "stall", "evaluations"):
+        for name in ("generations", "stall", "evaluations", "window"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise SettingsError(f"stop.{name}: expected a positive whole number, found {value!r}")
-        for name in ("time", "target"):
+        for name in ("time", "target", "f_tolerance", "x_tolerance"):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -54,14 +70,22 @@ class Stop:
                 raise SettingsError(f"stop.{name}: expected a finite number, found {value!r}")
         if self.time is not None and self.time <= 0:
             raise SettingsError(f"stop.time: expected seconds above 0, found {self.time!r}")
+        for name in ("f_tolerance", "x_tolerance"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise SettingsError(f"stop.{name}: expected a number, 0 or more, found {value!r}")
+        if self.window is not None and self.f_tolerance is None and self.x_tolerance is None:
+            raise SettingsError(f"stop.window: expected f_tolerance or x_tolerance beside it, found {self.window!r}")
 
     def __bool__(self) -> bool:
         """Whether there is any limit at all."""
         return any(getattr(self, f.name) is not None for f in fields(self))
 
     def __or__(self, other: Stop) -> Stop:
-        if self.target is not None and other.target is not None and self.target != other.target:
-            raise SettingsError(f"stop.target: expected one target, found {self.target!r} and {other.target!r}")
+        for name in ("target", "f_tolerance", "x_tolerance", "window"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine is not None and theirs is not None and mine != theirs:
+                raise SettingsError(f"stop.{name}: expected one value, found {mine!r} and {theirs!r}")
         merged = {}
         for f in fields(self):
             given = [v for v in (getattr(self, f.name), getattr(other, f.name)) if v is not None]

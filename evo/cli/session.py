@@ -30,6 +30,7 @@ REASONS = {
     "time": "the time is up",
     "target": "the target is reached",
     "stall": "no improvement any more",
+    "tolerance": "the best stands still",
     "callback": "the callback said so",
     "interrupted": "interrupted",
 }

@@ -40,7 +40,7 @@ def _is_one(space: Space, start: Any) -> bool:
     if isinstance(start, Mapping):
         return True
     try:
-        return np.shape(start) == space.shape
+        return bool(np.shape(start) == space.shape)
     except ValueError:  # lists of different lengths
         return False
 

@@ -20,7 +20,8 @@ problem:
   type: cvrp
   instance: X-n101-k25.vrp
 optimizer: {type: hgs, population: 25}
-stop: {generations: 1000, time: 60, target: 27591, stall: 200, evaluations: 100000}
+stop: {generations: 1000, time: 60, target: 27591, stall: 200, evaluations: 100000,
+       f_tolerance: 1e-6, x_tolerance: 0.5, window: 30}
 seed: 7
 workers: 2
 cluster: {address: ray://host:10001}
@@ -55,6 +56,7 @@ def test_every_key_of_a_problem_file_is_read(tmp_path: Path) -> None:
     assert (settings.optimizer.type, settings.optimizer.parameters) == ("hgs", {"population": 25})
     assert settings.stop.model_dump() == {
         "generations": 1000, "time": 60.0, "target": 27591.0, "stall": 200, "evaluations": 100000,
+        "f_tolerance": 1e-6, "x_tolerance": 0.5, "window": 30,
     }  # fmt: skip
     assert (settings.seed, settings.workers) == (7, 2)
     assert settings.cluster is not None
@@ -66,7 +68,8 @@ def test_every_key_of_a_problem_file_is_read(tmp_path: Path) -> None:
 
 def test_a_problem_alone_is_enough_and_the_rest_has_the_published_defaults(tmp_path: Path) -> None:
     mapping = load(tmp_path, "problem: {type: sphere}").to_mapping()
-    assert mapping["stop"] == dict.fromkeys(["generations", "time", "target", "stall", "evaluations"])
+    limits = ["generations", "time", "target", "stall", "evaluations", "f_tolerance", "x_tolerance", "window"]
+    assert mapping["stop"] == dict.fromkeys(limits)
     assert mapping["seed"] == 1
     assert mapping["workers"] == "auto"
     assert mapping["cluster"] is None
