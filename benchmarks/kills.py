@@ -46,7 +46,8 @@ def main(runs: int, seed: int) -> int:
         equal = 0
         for number in range(1, runs + 1):
             run = folder / f"run-{number}"
-            moments += kill_and_resume(run, command, dice, length)
+            here, length = kill_and_resume(run, command, dice, length)
+            moments += here
             equal += digest_of(run) == expected
             print(f"{number} runs, {moments.total()} kills, {equal} runs equal", flush=True)
             shutil.rmtree(run)
@@ -64,21 +65,26 @@ def main(runs: int, seed: int) -> int:
     return 0 if equal == runs else 1
 
 
-def kill_and_resume(run: Path, command: list[str], dice: random.Random, length: float) -> Counter[str]:
-    """Bring one run to its end, with at least one kill on the way; return how many there were, by their moment."""
+def kill_and_resume(run: Path, command: list[str], dice: random.Random, length: float) -> tuple[Counter[str], float]:
+    """Bring one run to its end, with at least one kill on the way.
+
+    Returns how many there were, by their moment, and how many seconds a run took that got away, if one did: other work
+    on the machine changes that.
+    """
     moments: Counter[str] = Counter()
     wanted = dice.randint(1, MOST_KILLS)
     while moments.total() < wanted:
-        in_save = dice.random() < 0.5
+        in_save, began = dice.random() < 0.5, time.monotonic()
         moment = killed(run, command, dice.uniform(0.0, length), in_save)
         if moment is not None:
             moments[moment] += 1
         elif moments:
-            return moments
+            return moments, length
         else:  # the run got away: what it did does not count
+            length = time.monotonic() - began
             shutil.rmtree(run)
     finish(next_command(run, command))
-    return moments
+    return moments, length
 
 
 def next_command(run: Path, command: list[str]) -> list[str]:
