@@ -24,6 +24,7 @@ COMMANDS = {
     "checkpoints": "List, verify or prune a run's checkpoints.",
     "validate": "Check a problem.yaml without running it.",
     "problems": "List the built-in problems.",
+    "warmup": "Compile all kernels ahead.",
 }
 
 
