@@ -8,7 +8,7 @@ from .instance import Instance, Rounding
 from .problem import CVRP
 from .trajectory_data import MATRIX_LIMIT
 
-WORKS = {
+WORKS: dict[str, tuple[str, Rounding, int]] = {
     "hgs, integer distances": ("hgs", "nearest", 4),
     "hgs, real distances": ("hgs", "none", 4),
     "trajectories, integer distances": ("trajectories", "nearest", 4),
