@@ -122,4 +122,4 @@ class ParetoArchive(_Archive):
         first = np.flatnonzero(rank == 0)
         rank = np.zeros(len(first), dtype=np.int64)
         order = survivors(pool["genome"][first], pool["objective"][first], rank, self.size, updated=True)
-        return first[order[rank[order] == 0]]  # exact copies have another rank now
+        return np.asarray(first[order[rank[order] == 0]])  # exact copies have another rank now

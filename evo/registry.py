@@ -23,6 +23,20 @@ PROBLEMS = {
     "rosenbrock": ("evo.problems.continuous:Rosenbrock", "a curved valley (`dimensions`); optimum 0"),
     "rastrigin": ("evo.problems.continuous:Rastrigin", "many local optima (`dimensions`); optimum 0"),
     "onemax": ("evo.problems.combinatorial:OneMax", "count the ones, maximised (`bits`); optimum = bits"),
+    "knapsack": (
+        "evo.problems.combinatorial:Knapsack",
+        "items of the most value within a weight (`items`, `seed`); optimum by dynamic programming",
+    ),
+    "tsp": (
+        "evo.problems.tsp:TSP",
+        "the shortest tour, of a TSPLIB file (`instance`) or of generated `cities` (`seed`, `layout`); `two_opt`",
+    ),
+    "welded-beam": ("evo.problems.engineering:WeldedBeam", "the cheapest beam, seven constraints; optimum 1.724852"),
+    "pressure-vessel": (
+        "evo.problems.engineering:PressureVessel",
+        "the cheapest vessel, two whole numbers, four constraints; optimum 6059.7143",
+    ),
+    "spring": ("evo.problems.engineering:Spring", "the lightest spring, four constraints; optimum 0.0126652"),
     "zdt1": ("evo.problems.multi_objective_zdt:ZDT1", "two objectives, 30 variables (`dimensions`); a convex front"),
     "zdt2": ("evo.problems.multi_objective_zdt:ZDT2", "two objectives, 30 variables (`dimensions`); a concave front"),
     "zdt3": (

@@ -63,6 +63,8 @@ BUILDERS: dict[str, Callable[[], evo.Problem]] = {
     "rosenbrock": lambda: registry.build_problem("rosenbrock", {"dimensions": 5}, Path()),
     "rastrigin": lambda: registry.build_problem("rastrigin", {"dimensions": 5}, Path()),
     "onemax": lambda: registry.build_problem("onemax", {"bits": 40}, Path()),
+    "tsp": lambda: registry.build_problem("tsp", {"cities": 12, "two_opt": True}, Path()),
+    "pressure-vessel": lambda: registry.build_problem("pressure-vessel", {}, Path()),
     "zdt1": lambda: registry.build_problem("zdt1", {"dimensions": 5}, Path()),
     "zdt5": lambda: registry.build_problem("zdt5", {"words": 3}, Path()),
     "dtlz2": lambda: registry.build_problem("dtlz2", {"dimensions": 5}, Path()),
@@ -74,7 +76,21 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "trajectories": {"iterations": 50},
 }
 """Where the defaults would take long."""
-ALIKE = {"zdt2", "zdt3", "zdt4", "zdt6", "dtlz1", "dtlz3", "dtlz4", "dtlz5", "dtlz6", "dtlz7"}
+ALIKE = {
+    "knapsack",
+    "welded-beam",
+    "spring",
+    "zdt2",
+    "zdt3",
+    "zdt4",
+    "zdt6",
+    "dtlz1",
+    "dtlz3",
+    "dtlz4",
+    "dtlz5",
+    "dtlz6",
+    "dtlz7",
+}
 """Other formulas on the spaces and objectives of those above."""
 
 
