@@ -45,6 +45,9 @@ PART_CUSTOMERS, LARGE_PART_CUSTOMERS = 500, 1000
 """Customers of a part: with fewer, most of its routes lie at a cut; at 1000 customers two parts cost no quality on one
 core, four do, at 640 two do. Many parts are larger, so that a generation stays short."""
 FEW_PARTS, MOST_PARTS = 8, 64
+QUICKENING = 1.18
+"""By how much an iteration is quicker in the mean of a course than at its beginning, where the speed is measured: it
+changes less. Measured: 1.13 to 1.29 on eight instances of 247 to 6000 customers."""
 FIRST_COURSE = 32
 """Epochs of the first course where no horizon is given; each next one is twice as long."""
 
@@ -148,7 +151,8 @@ class TrajectorySearch(Optimizer):
 
     def plan(self, generations: int) -> None:
         self.opening = self.asked
-        self.horizon = max(generations - self.opening, 1)
+        rest = generations - self.opening
+        self.horizon = max(rest if self.asked == 0 else round(QUICKENING * rest), 1)
 
     def course(self, generation: int) -> tuple[float, float]:
         """Between which shares of their course the generation's trajectories stand."""

@@ -125,12 +125,12 @@ def test_a_plan_made_on_the_way_opens_the_course_there_and_gives_the_same_run_ag
     settings = {"population": 1, "parts": 2, "iterations": 40}
     planned = run(search(**settings), 3)
     assert planned.wants_horizon
-    planned.plan(13)
+    planned.plan(11)
     assert planned.parameters()["opening"] == 3
-    assert planned.parameters()["horizon"] == 10
+    assert planned.parameters()["horizon"] == 9  # a little more than the 8 that are left: later ones are quicker
     assert not planned.wants_horizon
     run(planned, 4)
-    again = run(search(**settings, horizon=10, opening=3), 7)
+    again = run(search(**settings, horizon=9, opening=3), 7)
     assert again.members["costs"].tolist() == planned.members["costs"].tolist()
     other = run(search(**settings, horizon=5, opening=0), 7)
     assert again.members["costs"].tolist() != other.members["costs"].tolist()
