@@ -17,6 +17,7 @@ if (_checkout / "distributed" / "executor.py").is_file():
 if TYPE_CHECKING:
     from evo.api import maximize, minimize
     from evo.archives import HallOfFame, ParetoArchive
+    from evo.ask_tell import AskTell
     from evo.callbacks import Callback
     from evo.categorical import Categorical
     from evo.errors import (
@@ -44,6 +45,7 @@ _HOMES = {
     "RunFailedError": "evo.errors",
     "SettingsError": "evo.errors",
     "UsageError": "evo.errors",
+    "AskTell": "evo.ask_tell",
     "Callback": "evo.callbacks",
     "HallOfFame": "evo.archives",
     "History": "evo.history",
@@ -64,6 +66,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AskTell",
     "Binary",
     "Callback",
     "Categorical",

@@ -150,7 +150,7 @@ def _problem(given: Problem | Callable[..., Any], space: Space | None, options: 
         raise ProblemError(f"problem: expected a Problem or a function, found {given!r}{hint}")
     if space is None:
         raise UsageError("space: a function needs one, such as evo.Real(-5, 5, shape=8)")
-    directions = _directions(options.get("objectives", 1), maximize)
+    directions = directions_of(options.get("objectives", 1), maximize=maximize)
     return FunctionProblem(
         given,
         space,
@@ -162,7 +162,7 @@ def _problem(given: Problem | Callable[..., Any], space: Space | None, options: 
     )
 
 
-def _directions(objectives: Any, maximize: bool) -> tuple[str, ...]:
+def directions_of(objectives: Any, *, maximize: bool) -> tuple[str, ...]:
     """`Problem.directions` of what a call says of the objectives."""
     if isinstance(objectives, int) and not isinstance(objectives, bool) and objectives >= 1:
         return () if objectives == 1 else ("max" if maximize else "min",) * objectives

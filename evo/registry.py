@@ -154,14 +154,23 @@ def _check_objectives(problem: Problem) -> None:
 def optimizer_class(name: str, problem: Problem) -> type[Optimizer]:
     """The class that `optimizer.type` names for this problem. Raises `SettingsError`."""
     known = {**OPTIMIZERS, **problem.optimizers}
-    if name not in known:
+    named = name if ":" in name else known.get(name)
+    if named is None:
         raise SettingsError(
-            f'optimizer.type: expected one of {", ".join(known)}, found "{name}"{suggestion(name, known)}'
+            f'optimizer.type: expected one of {", ".join(known)} or "module:Class", found "{name}"'
+            f"{suggestion(name, known)}"
         )
-    cls = import_name(known[name], "optimizer.type")
-    assert isinstance(cls, type)
-    assert issubclass(cls, Optimizer)
+    if _of_python(named):
+        raise SettingsError(f'optimizer.type: expected a class of yours, found "{named}" of Python\'s own library')
+    cls = import_name(named, "optimizer.type")
+    if not (isinstance(cls, type) and issubclass(cls, Optimizer)):
+        raise SettingsError(f'optimizer.type: expected a subclass of evo.optimizers.base.Optimizer, found "{name}"')
     return cls
+
+
+def _of_python(named: str) -> bool:
+    """Whether ``module:name`` is of Python's own library, from which a file may have nothing called."""
+    return named.partition(":")[0].partition(".")[0] in sys.stdlib_module_names - {"__main__"}
 
 
 def build_optimizer(name: str | None, parameters: Mapping[str, Any], problem: Problem, seed: int) -> Optimizer:
@@ -173,7 +182,10 @@ def build_optimizer(name: str | None, parameters: Mapping[str, Any], problem: Pr
     cls = optimizer_class(name or default, problem)
     _check_keys(cls, parameters, "optimizer", {"problem", "seed"})
     build: Callable[..., Optimizer] = cls
-    return build(problem, seed, **parameters)
+    optimizer = build(problem, seed, **parameters)
+    if name is not None and ":" in name:
+        optimizer.name = name  # by which a checkpoint finds it again
+    return optimizer
 
 
 def _check_keys(call: Any, parameters: Mapping[str, Any], field: str, own: set[str]) -> None:
@@ -213,7 +225,7 @@ def problem_from_spec(spec: Mapping[str, Any]) -> Problem:
     """
     name = spec["type"]
     named = spec["data"]["function"] if name == "function" else name
-    if named.partition(":")[0].partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
+    if _of_python(named):
         raise ProblemError(f'problem: expected a class or function of yours, found "{named}" of Python\'s own library')
     cls = FunctionProblem if name == "function" else problem_class(name)
     return checked(cls.from_spec(spec["data"]))

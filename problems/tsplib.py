@@ -122,7 +122,7 @@ def _matrix(layout: str, weights: np.ndarray, count: int) -> np.ndarray:
         return distances
     distances = np.zeros((count, count))
     distances[triangles[layout]] = weights
-    return np.maximum(distances, distances.T) + np.minimum(distances, distances.T)
+    return np.asarray(distances + np.tril(distances, -1).T + np.triu(distances, 1).T)
 
 
 def _differences(places: np.ndarray) -> np.ndarray:

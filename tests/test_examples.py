@@ -87,9 +87,54 @@ def test_two_objectives_are_traded_off_and_plotted(tmp_path: Path) -> None:
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
 
 
+def numbers(out: str) -> list[float]:
+    return [float(word) for word in re.findall(r"-?\d+\.\d+(?:e[+-]\d+)?", out)]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason='needs pip install "evo-engine[examples]"')
+def test_a_model_is_tuned_over_a_mixed_space(tmp_path: Path) -> None:
+    out = run(tmp_path, "mixed_tuning.py", "--workers", "0", "--evaluations", "40")
+    accuracy = re.match(r"accuracy (\S+) after 40 evaluations", out)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.93
+    assert re.search(r"^model +(svm|neighbours|trees)$", out, re.MULTILINE)
+
+
+def test_tours_are_improved_by_two_opt(tmp_path: Path) -> None:
+    out = run(tmp_path, "tsp_two_opt.py")
+    with_two_opt, without = (numbers(line)[0] for line in out.splitlines()[:2])
+    assert with_two_opt < 6.0 < without
+    assert sorted(map(int, out.splitlines()[2].split()[1:])) == list(range(60))
+
+
+def test_constraints_are_met_at_the_known_optimum(tmp_path: Path) -> None:
+    out = run(tmp_path, "constrained.py")
+    assert "feasible: True, by tolerance" in out
+    sheet, optimum = (numbers(line)[0] for line in out.splitlines()[1:])
+    assert sheet == pytest.approx(optimum, rel=1e-3)
+
+
+def test_noise_is_averaged_out(tmp_path: Path) -> None:
+    out = run(tmp_path, "noisy.py")
+    mean, optimum = (numbers(line)[-1] for line in out.splitlines()[1:3])
+    assert 0.95 * optimum < mean <= optimum
+    assert out == run(tmp_path, "noisy.py")
+
+
+def test_a_loop_of_ones_own_is_saved_and_resumed(tmp_path: Path) -> None:
+    whole = run(tmp_path, "ask_tell.py", "--file", "whole.msgpack")
+    run(tmp_path, "ask_tell.py", "--file", "parts.msgpack", "--generations", "15")
+    rest = run(tmp_path, "ask_tell.py", "--file", "parts.msgpack")
+    assert rest.startswith("going on after generation 15\n")
+    assert rest.splitlines()[1:] == whole.splitlines()
+    assert numbers(whole)[0] < 1e-4
+
+
 def test_no_example_is_forgotten() -> None:
     found = {str(f.relative_to(EXAMPLES)) for f in EXAMPLES.rglob("*") if f.suffix in (".py", ".yaml")}
     assert found == {
+        "ask_tell.py",
+        "constrained.py",
         "custom/problem.yaml",
         "custom/tuning.py",  # by custom/problem.yaml
         "cvrp/delivery.yaml",
@@ -97,6 +142,9 @@ def test_no_example_is_forgotten() -> None:
         "distributed_sum.py",
         "grid_search.py",
         "large_csv.py",
+        "mixed_tuning.py",
+        "noisy.py",
         "rosenbrock.py",
+        "tsp_two_opt.py",
         "two_objectives.py",
     }
