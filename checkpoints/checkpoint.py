@@ -11,7 +11,7 @@ from evo.errors import CheckpointError
 
 from . import disk
 from .decoding import decode_source
-from .format import DamagedError
+from .format import HEADER_LENGTH, DamagedError, Header
 
 
 class Checkpoint(Mapping[str, Any]):
@@ -71,6 +71,16 @@ def read_file(path: Path) -> Checkpoint:
     if not isinstance(tree, dict):
         raise DamagedError(f"{path}: expected a mapping at the root of the checkpoint, found {type(tree).__name__}")
     return Checkpoint(tree, path)
+
+
+def format_of(path: Path) -> tuple[int, str]:
+    """The format version of a file that can be read, and its checksum's name. Raises `CheckpointError`."""
+    try:
+        with path.open("rb") as file:
+            header = Header.unpack(file.read(HEADER_LENGTH))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return header.version, header.checksum_name.rstrip(b"\0").decode("ascii", "replace")
 
 
 class FileSource:

@@ -85,9 +85,14 @@ def summarize(checkpoint: Checkpoint) -> dict[str, Any]:
         objective = front_of(front, problem)
     path = checkpoint.path
     status = path.stat() if path is not None else None
+    from evo.checkpoints.checkpoint import format_of
+
+    version, kind = (None, None) if path is None else format_of(path)
     return {
         "file": checkpoint.name,
         "checksum": "good",  # or it could not have been read
+        "checksum_kind": kind,
+        "format": version,
         "bytes": status.st_size if status else None,
         "saved": status.st_mtime if status else None,
         "problem": problem.get("label") or problem.get("type"),
@@ -140,7 +145,8 @@ def _show(summary: Mapping[str, Any]) -> None:
     saved = summary["saved"]
     rows = [
         ("file", summary["file"]),
-        ("checksum", summary["checksum"]),
+        ("checksum", f"{summary['checksum']} ({summary['checksum_kind']})"),
+        ("format", None if summary["format"] is None else f"version {summary['format']}"),
         ("saved", None if saved is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(saved))),
         ("size", None if summary["bytes"] is None else text.size(summary["bytes"])),
         ("problem", summary["problem"]),

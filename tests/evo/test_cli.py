@@ -425,6 +425,7 @@ def test_inspect_shows_a_run_from_its_folder_or_a_file_alike(finished: Path) -> 
     assert shown["best"] == result["objective"]
     assert shown["finished"] == "generations"
     assert shown["checksum"] == "good"
+    assert (shown["format"], shown["checksum_kind"]) == (1, "xxh3-128")
     assert shown["bytes"] > sum(shown["sizes"].values()) > 0
     assert shown["versions"]["evo"]
     text = evo_("inspect", shown["file"]).stdout
