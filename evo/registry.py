@@ -19,9 +19,16 @@ from evo.suggestion import suggestion
 
 PROBLEMS = {
     "cvrp": ("evo.problems.cvrp.problem:CVRP", "capacitated vehicle routing, from a VRPLIB file (`instance`)"),
-    "sphere": ("evo.problems.continuous:Sphere", "sum of squares, unimodal (`dimensions`); optimum 0"),
-    "rosenbrock": ("evo.problems.continuous:Rosenbrock", "a curved valley (`dimensions`); optimum 0"),
-    "rastrigin": ("evo.problems.continuous:Rastrigin", "many local optima (`dimensions`); optimum 0"),
+    "sphere": (
+        "evo.problems.continuous:Sphere",
+        "sum of squares, unimodal (`dimensions`, `shift`, `rotation`); optimum 0",
+    ),
+    "ellipsoid": ("evo.problems.continuous:Ellipsoid", "unimodal, of condition 10^6 (as for sphere); optimum 0"),
+    "rosenbrock": ("evo.problems.continuous:Rosenbrock", "a curved valley (as for sphere); optimum 0"),
+    "rastrigin": ("evo.problems.continuous:Rastrigin", "many local optima (as for sphere); optimum 0"),
+    "ackley": ("evo.problems.continuous:Ackley", "a funnel with many dents (as for sphere); optimum 0"),
+    "griewank": ("evo.problems.continuous:Griewank", "a bowl with many dents (as for sphere); optimum 0"),
+    "levy": ("evo.problems.continuous:Levy", "waves on a bowl (as for sphere); optimum 0"),
     "onemax": ("evo.problems.combinatorial:OneMax", "count the ones, maximised (`bits`); optimum = bits"),
     "knapsack": (
         "evo.problems.combinatorial:Knapsack",

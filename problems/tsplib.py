@@ -153,7 +153,7 @@ def _geographical(places: np.ndarray) -> np.ndarray:
     q2 = np.cos(latitude[:, None] - latitude[None, :])
     q3 = np.cos(latitude[:, None] + latitude[None, :])
     cosine = 0.5 * ((1.0 + q1) * q2 - (1.0 - q1) * q3)
-    return np.floor(6378.388 * np.arccos(np.clip(cosine, -1.0, 1.0)) + 1.0)
+    return np.asarray(np.floor(6378.388 * np.arccos(np.clip(cosine, -1.0, 1.0)) + 1.0))
 
 
 RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -77,6 +77,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 """Where the defaults would take long."""
 ALIKE = {
+    "ellipsoid",
+    "ackley",
+    "griewank",
+    "levy",
     "knapsack",
     "welded-beam",
     "spring",
