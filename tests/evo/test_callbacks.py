@@ -104,6 +104,26 @@ def test_a_hook_may_end_the_run(hook: str) -> None:
     assert 3 <= result.generations < 500
 
 
+def test_an_error_in_a_hook_ends_the_run_and_what_was_saved_can_be_resumed(tmp_path: Path) -> None:
+    class Wrong(evo.Callback):
+        def on_generation(self, run: RunView) -> None:
+            if run.generation == 7:
+                raise LookupError("mine")
+
+    options: Any = {"stop": evo.Stop(generations=12), "checkpoint": {"every": 1}}
+    with pytest.raises(LookupError, match="mine"):
+        evo.minimize(Sphere(), callbacks=[Wrong()], output=tmp_path / "run", **options)
+    resumed = evo.resume(tmp_path / "run", problem=Sphere())
+    assert resumed.digest == evo.minimize(Sphere(), **options).digest
+
+
+def test_a_state_of_another_callback_is_refused(tmp_path: Path) -> None:
+    stop = evo.Stop(generations=3)
+    evo.minimize(Sphere(), stop=stop, callbacks=[evo.History(["mean"])], output=tmp_path / "run")
+    with pytest.raises(evo.CheckpointError, match="callbacks: expected the state of a History, found one without"):
+        evo.resume(tmp_path / "run", problem=Sphere(), callbacks=[evo.History(["std"])])
+
+
 def test_callbacks_change_nothing() -> None:
     plain = evo.minimize(Sphere(), stop=evo.Stop(generations=10), seed=4)
     watched = evo.minimize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import Any
 
 import numpy as np
@@ -179,3 +180,9 @@ def test_a_file_may_name_both() -> None:
         {"problem": "sphere", "optimizer": {"type": "ga", "sampling": "sobol", "start": [[0.5, 1]]}}
     )
     assert settings.optimizer.parameters == {"sampling": "sobol", "start": [[0.5, 1]]}
+
+
+def test_without_scipy_sobol_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(evo.SettingsError, match=r'sobol needs SciPy: pip install "evo-engine\[sobol\]"'):
+        unit_points("sobol", 4, 2, np.random.default_rng(1))
