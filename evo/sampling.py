@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 
 from evo.errors import SettingsError
@@ -9,6 +11,22 @@ from evo.errors import SettingsError
 METHODS = ("uniform", "latin-hypercube", "sobol")
 MAX_SOBOL_DIMENSIONS = 21201
 """As far as Joe and Kuo's direction numbers go, which SciPy uses."""
+
+
+def check(method: str, size: int) -> None:
+    """See that points of so many dimensions can be had.
+
+    Raises
+    ------
+    SettingsError
+        SciPy is needed and not there, or the sequence does not have so many dimensions.
+    """
+    if method != "sobol":
+        return
+    if size > MAX_SOBOL_DIMENSIONS:
+        raise SettingsError(f"optimizer.sampling: sobol: expected at most {MAX_SOBOL_DIMENSIONS} genes, found {size}")
+    if importlib.util.find_spec("scipy") is None:
+        raise SettingsError('optimizer.sampling: sobol needs SciPy: pip install "evo-engine[sobol]"')
 
 
 def unit_points(method: str, count: int, size: int, rng: np.random.Generator) -> np.ndarray:
@@ -19,30 +37,16 @@ def unit_points(method: str, count: int, size: int, rng: np.random.Generator) ->
     method
         ``uniform``: independent. ``latin-hypercube``: in each dimension one point in each of `count` equal intervals
         (McKay, Beckman, Conover 1979, DOI 10.2307/1268522). ``sobol``: Sobol's sequence, scrambled (Joe and Kuo 2008,
-        DOI 10.1137/070709359); most even where `count` is a power of two. It needs SciPy: extra ``evo-engine[sobol]``.
-
-    Raises
-    ------
-    SettingsError
-        SciPy is needed and not there, or the sequence does not have so many dimensions.
+        DOI 10.1137/070709359); most even where `count` is a power of two. It needs SciPy: extra ``evo-engine[sobol]``,
+        see `check`.
     """
     if method == "uniform":
         return rng.random((count, size))
     if method == "latin-hypercube":
         intervals = rng.permuted(np.tile(np.arange(count), (size, 1)), axis=1).T
         return np.asarray((intervals + rng.random((count, size))) / count)
-    return _sobol(count, size, rng)
+    from scipy.stats import qmc
 
-
-def _sobol(count: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    if size > MAX_SOBOL_DIMENSIONS:
-        raise SettingsError(
-            f"optimizer.sampling: expected at most {MAX_SOBOL_DIMENSIONS} genes for sobol, found {size}"
-        )
-    try:
-        from scipy.stats import qmc
-    except ImportError:
-        raise SettingsError('optimizer.sampling: sobol needs SciPy: pip install "evo-engine[sobol]"') from None
     # A seed that is a number means the same in all versions of SciPy, whose keyword for generators changed its name.
     sequence = qmc.Sobol(size, scramble=True, seed=int(rng.integers(2**31)))
     whole = 1 << max(count - 1, 0).bit_length()  # SciPy warns of other numbers

@@ -10,7 +10,7 @@ import numpy as np
 from evo.errors import SettingsError, UsageError
 from evo.events import plain
 from evo.optimizers import checks
-from evo.sampling import METHODS, unit_points
+from evo.sampling import METHODS, check, unit_points
 from evo.spaces import Space
 
 
@@ -86,6 +86,7 @@ class FirstPopulation:
     def __init__(self, space: Space, sampling: str, start: Any) -> None:
         self.space = space
         self.sampling = checks.choice("sampling", sampling, METHODS)
+        check(self.sampling, space.size)
         self.given, self._start = given_points(space, start)
 
     def parameters(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from typing import Any
 
 import numpy as np
@@ -183,6 +182,11 @@ def test_a_file_may_name_both() -> None:
 
 
 def test_without_scipy_sobol_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(evo.SettingsError, match=r'sobol needs SciPy: pip install "evo-engine\[sobol\]"'):
-        unit_points("sobol", 4, 2, np.random.default_rng(1))
+        build_optimizer("ga", {"sampling": "sobol"}, BOX, 1)
+
+
+def test_sobols_sequence_has_not_any_number_of_dimensions() -> None:
+    with pytest.raises(evo.SettingsError, match="sobol: expected at most 21201 genes, found 30000"):
+        build_optimizer("ga", {"sampling": "sobol"}, Sphere(evo.Real(0, 1, shape=30_000)), 1)
