@@ -80,7 +80,8 @@ class Problem:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # object.__reduce_ex__ would call __new__ through copyreg with no arguments kept; state carries `_arguments`.
-        return (_rebuild, (type(self), self.__dict__.copy()))
+        # It comes apart from the object, which may hold its own bound methods.
+        return (_rebuild, (type(self),), self.__dict__.copy())
 
     def evaluate(self, x: np.ndarray) -> Any:
         """Objectives of a batch.
@@ -150,10 +151,8 @@ def signs(problem: Problem) -> tuple[float, ...]:
     return tuple(-1.0 if direction == "max" else 1.0 for direction in problem.directions)
 
 
-def _rebuild(cls: type[Problem], state: dict[str, Any]) -> Problem:
-    problem = object.__new__(cls)
-    problem.__dict__.update(state)
-    return problem
+def _rebuild(cls: type[Problem]) -> Problem:
+    return object.__new__(cls)
 
 
 class FunctionProblem(Problem):

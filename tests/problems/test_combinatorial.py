@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,13 @@ def test_a_knapsack_is_packed() -> None:
 def test_a_wrong_parameter_is_refused(name: str, parameters: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(evo.ProblemError, match=message):
         registry.build_problem(name, parameters, tmp_path)
+
+
+def test_a_worker_gets_the_problem_with_its_two_opt() -> None:
+    problem = pickle.loads(pickle.dumps(TSP(cities=8, two_opt=True)))
+    assert problem.improve.__self__ is problem
+    tours = problem.improve(np.tile(np.arange(8), (2, 1)))
+    assert problem.evaluate(tours)[0] <= problem.evaluate(np.arange(8)[None])[0]
 
 
 def test_a_checkpoint_holds_the_cities(tmp_path: Path) -> None:
