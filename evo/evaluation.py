@@ -69,9 +69,8 @@ class ProblemEvaluator:
         return flat
 
     def _checked(self, found: Any, count: int) -> tuple[np.ndarray, np.ndarray]:
-        objectives, violations = (
-            (found.objectives, found.violations) if isinstance(found, Evaluation) else (found, None)
-        )
+        whole = found if isinstance(found, Evaluation) else Evaluation(found)
+        objectives = whole.objectives
         shape = self._shape(count)
         objective = _numbers("objectives", objectives, shape)
         if objective.shape == (count, 1):
@@ -81,13 +80,11 @@ class ProblemEvaluator:
             raise InvalidRow(f"objectives: expected an array of shape {shape}, found {objective.shape}{hint}")
         _refuse_not_finite("objective", objective)
         violation = np.zeros(count)
-        if violations is not None:
-            each = _numbers("violations", violations, (count,))
-            if each.ndim not in (1, 2) or len(each) != count:
-                raise InvalidRow(f"violations: expected an array of shape ({count}, m), found {each.shape}")
-            each = each.reshape(count, -1)
-            _refuse_not_finite("violations", each)
-            violation = np.maximum(each, 0.0).sum(axis=1)
+        if whole.violations is not None:
+            violation += np.maximum(_constraints("violations", whole.violations, count), 0.0).sum(axis=1)
+        if whole.equalities is not None:
+            away = np.abs(_constraints("equalities", whole.equalities, count)) - self.problem.equality_tolerance
+            violation += np.maximum(away, 0.0).sum(axis=1)
         return objective * self._signs, violation
 
 
@@ -101,6 +98,16 @@ def _numbers(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
         found = f"{type(values).__name__} {values!r:.80}"
         raise InvalidRow(f"{name}: expected numbers of shape {shape}, found {found}") from None
     return array
+
+
+def _constraints(name: str, values: Any, count: int) -> np.ndarray:
+    """(count, m) finite numbers."""
+    each = _numbers(name, values, (count,))
+    if each.ndim not in (1, 2) or len(each) != count:
+        raise InvalidRow(f"{name}: expected an array of shape ({count}, m), found {each.shape}")
+    each = each.reshape(count, -1)
+    _refuse_not_finite(name, each)
+    return each
 
 
 def _refuse_not_finite(name: str, values: np.ndarray) -> None:

@@ -38,7 +38,10 @@ def fingerprint(problem: Problem) -> dict[str, str]:
         parts["parameters" if problem.builtin_name is None else "data"] = _hash(spec["data"])
     if problem.builtin_name is None:
         several = [list(problem.directions)] if len(problem.directions) else []
-        parts["calls"] = _hash([problem.block, problem.noisy, problem.maximize, *several])
+        # Only where it is not the usual one: older checkpoints do not know of it.
+        usual = problem.equality_tolerance == Problem.equality_tolerance
+        tolerance = [] if usual else [{"equality_tolerance": float(problem.equality_tolerance)}]
+        parts["calls"] = _hash([problem.block, problem.noisy, problem.maximize, *several, *tolerance])
         if arrays := {n: v for n, v in vars(problem).items() if isinstance(v, np.ndarray) and is_plain(v)}:
             parts["arrays"] = _hash(arrays)
         parts |= dict(_sources(problem))

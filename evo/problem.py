@@ -31,10 +31,14 @@ class Evaluation:
         ``(batch,)``, or ``(batch, k)`` for several objectives, in the order of `Problem.directions`.
     violations
         ``(batch, m)`` or ``(batch,)``: ``g(x) <= 0`` holds; positive values are violations. None: no constraints.
+    equalities
+        ``(batch, p)`` or ``(batch,)``: ``h(x) = 0`` holds, within `Problem.equality_tolerance`; what is beyond that is
+        a violation. None: no such constraints.
     """
 
     objectives: Any
     violations: Any = None
+    equalities: Any = None
 
 
 class Problem:
@@ -55,6 +59,8 @@ class Problem:
     reference: Sequence[float] | None = None
     """With several objectives: the point that the hypervolume is measured from, worse than all that is of interest in
     each objective. Without it the hypervolume is not told, and no run can stop by it (`Stop.stall`, `Stop.target`)."""
+    equality_tolerance: float = 1e-4
+    """How far from 0 the `Evaluation.equalities` may be."""
     block: int = 32
     """Rows per call of `evaluate` (the last call of a generation may have fewer). 1 spreads dear evaluations best."""
     best_known: float | None = None
@@ -191,8 +197,11 @@ class FunctionProblem(Problem):
         one = {name: field[0] for name, field in x.items()} if isinstance(x, dict) else x[0]  # block = 1: one row
         result = self.function(one, *rng)
         if isinstance(result, Evaluation):
-            violations = None if result.violations is None else np.atleast_1d(result.violations)[None]
-            return Evaluation(np.asarray(result.objectives)[None], violations)
+            constraints = (result.violations, result.equalities)
+            return Evaluation(
+                np.asarray(result.objectives)[None],
+                *(None if values is None else np.atleast_1d(values)[None] for values in constraints),
+            )
         return np.asarray(result)[None]
 
     def flags(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -130,6 +131,10 @@ def checked(problem: Problem) -> Problem:
     if type(problem).evaluate is Problem.evaluate:
         raise ProblemError(f"problem: {name} has no method evaluate")
     _check_objectives(problem)
+    tolerance = problem.equality_tolerance
+    right = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool) and math.isfinite(tolerance)
+    if not right or tolerance < 0:
+        raise ProblemError(f"problem: {name}.equality_tolerance: expected a number, 0 or more, found {tolerance!r}")
     block = problem.block
     if isinstance(block, bool) or not isinstance(block, int) or block < 1:
         raise ProblemError(f"problem: {name}.block: expected a positive whole number, found {block!r}")

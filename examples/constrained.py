@@ -10,25 +10,24 @@ import evo
 
 VOLUME = 500.0
 """Cubic centimetres."""
-TOLERANCE = 0.05
-"""How far from equal is equal enough, cubic centimetres."""
 
 
 class Can(evo.Problem):
     """Radius and height in centimetres."""
 
     space = evo.Real([1.0, 1.0], [10.0, 30.0])
+    equality_tolerance = 1e-4  # that of the volume, as a share of it
 
     def __init__(self, shelf: float = 7.0) -> None:
         self.shelf = shelf
 
     def evaluate(self, x: np.ndarray) -> evo.Evaluation:
-        """Square centimetres of sheet, ``(batch,)``; two constraints, ``(batch, 2)``."""
+        """Square centimetres of sheet, ``(batch,)``; two constraints, ``(batch,)`` each."""
         radius, height = x.T
         sheet = 2.0 * np.pi * radius * (radius + height)
         fits = height / self.shelf - 1.0  # g <= 0: no higher than the shelf
-        full = np.abs(np.pi * radius**2 * height - VOLUME) - TOLERANCE  # h = 0, nearly
-        return evo.Evaluation(sheet, np.column_stack((fits, full / VOLUME)))
+        full = np.pi * radius**2 * height / VOLUME - 1.0  # h = 0, within the tolerance
+        return evo.Evaluation(sheet, violations=fits, equalities=full)
 
 
 def main() -> None:

@@ -275,3 +275,40 @@ def test_a_timeout_that_cannot_hold_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="evaluation_timeout has no effect with workers=0"):
         evo.minimize(lambda x: float(x.sum()), evo.Real(0, 1, shape=2), stop=evo.Stop(generations=1),
                      fault_tolerance={"evaluation_timeout": 5})  # fmt: skip
+
+
+class Diagonal(evo.Problem):
+    """On a line, as far down as a limit lets."""
+
+    space = evo.Real(-2, 2, shape=2)
+    equality_tolerance = 0.01
+
+    def evaluate(self, x: np.ndarray) -> Any:
+        return evo.Evaluation(x.sum(axis=1), 0.5 - x[:, 0], x[:, 0] - x[:, 1])
+
+
+def test_an_equality_holds_within_its_tolerance() -> None:
+    result = evo.minimize(Diagonal(), optimizer="de", stop=evo.Stop(generations=150), seed=1)
+    assert result.feasible
+    assert result.x == pytest.approx([0.5, 0.49], abs=1e-3)
+
+
+def test_a_function_may_give_equalities_too() -> None:
+    def point(x: np.ndarray) -> Any:
+        return evo.Evaluation(float(x.sum()), equalities=[x[0] - 1.0, x[1] - 0.5])
+
+    result = evo.minimize(point, evo.Real(-2, 2, shape=2), optimizer="de", stop=evo.Stop(generations=200))
+    assert result.feasible
+    assert result.x == pytest.approx([1.0, 0.5], abs=2e-4)
+
+
+def test_equalities_are_checked_like_violations() -> None:
+    class Nan(Diagonal):
+        def evaluate(self, x: np.ndarray) -> Any:
+            return evo.Evaluation(x.sum(axis=1), equalities=np.full(len(x), np.nan))
+
+    with pytest.raises(evo.RunFailedError, match="equalities: expected a finite number, found"):
+        evo.minimize(Nan(), stop=evo.Stop(generations=1))
+    Nan.equality_tolerance = -1.0
+    with pytest.raises(evo.ProblemError, match=r"equality_tolerance: expected a number, 0 or more, found -1\.0"):
+        evo.minimize(Nan(), stop=evo.Stop(generations=1))
