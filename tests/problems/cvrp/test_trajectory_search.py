@@ -127,7 +127,7 @@ def test_a_plan_made_on_the_way_opens_the_course_there_and_gives_the_same_run_ag
     assert planned.wants_horizon
     planned.plan(11)
     assert planned.parameters()["opening"] == 3
-    assert planned.parameters()["horizon"] == 9  # a little more than the 8 that are left: later ones are quicker
+    assert planned.parameters()["horizon"] == 9
     assert not planned.wants_horizon
     run(planned, 4)
     again = run(search(**settings, horizon=9, opening=3), 7)
@@ -189,9 +189,8 @@ def test_many_customers_are_one_solution_in_parts():
     assert search().population == 4
     assert search().parts == 1
     assert TrajectorySearch(cvrp.CVRP(cvrp.generate(500, seed=1)), 1).population == 1
-    assert number_of_parts(999) == 1
-    assert number_of_parts(1000) == 2
-    assert number_of_parts(4000) == number_of_parts(8000) == 8
+    assert number_of_parts(1999) == 1
+    assert number_of_parts(2000) == 2
     assert number_of_parts(30_000) == 30
 
 
