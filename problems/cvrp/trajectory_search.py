@@ -42,8 +42,8 @@ GENERATION_ITERATIONS = 12_000
 SEVERAL_BELOW = 400
 """Customers from which on there is one individual."""
 PART_CUSTOMERS = 1000
-"""Customers of a part. With fewer, too many of its routes lie at a cut: two parts of 500 customers ended a minute at 0.6 %
-where the whole, on the same core, ends at 0.3 %; six of 500 or 1000 cost nothing at 3000 and 6000 customers."""
+"""Customers of a part. With fewer, too many of its routes lie at a cut: two parts of 500 customers ended a minute on
+one core at 0.6 %, the whole at 0.3 %. Six parts of 500 or 1000 cost nothing at 3000 and 6000 customers."""
 MOST_PARTS = 64
 QUICKENING = 1.08
 """By how much an iteration is quicker in the mean of a course than at its beginning, where the speed is measured: it
