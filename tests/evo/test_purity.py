@@ -29,6 +29,11 @@ PROBLEMS: dict[str, Callable[[], evo.Problem]] = {
     "cvrp": lambda: CVRP(generate(60, seed=3)),
     "noisy": Noisy,
     "products": Products,
+    "routes in parts": lambda: CVRP(generate(120, seed=3)),
+}
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    # The horizon is the whole run's: what is cut short and resumed would plan for less.
+    "routes in parts": {"type": "trajectories", "population": 1, "parts": 3, "iterations": 150, "horizon": GENERATIONS},
 }
 
 
@@ -54,14 +59,26 @@ def shared_ray() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=list(PROBLEMS))
-def problem(request: pytest.FixtureRequest) -> evo.Problem:
-    return PROBLEMS[request.param]()
+def kind(request: pytest.FixtureRequest) -> str:
+    assert isinstance(request.param, str)
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def undisturbed(problem: evo.Problem) -> evo.Result:
-    result = evo.minimize(problem, stop=evo.Stop(generations=GENERATIONS), seed=11)
-    half = evo.minimize(problem, stop=evo.Stop(generations=GENERATIONS // 2), seed=11)
+def problem(kind: str) -> evo.Problem:
+    return PROBLEMS[kind]()
+
+
+@pytest.fixture(scope="module")
+def optimizer(kind: str) -> dict[str, Any] | None:
+    """None: the problem's default."""
+    return OPTIMIZERS.get(kind)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(problem: evo.Problem, optimizer: dict[str, Any] | None) -> evo.Result:
+    result = evo.minimize(problem, optimizer=optimizer, stop=evo.Stop(generations=GENERATIONS), seed=11)
+    half = evo.minimize(problem, optimizer=optimizer, stop=evo.Stop(generations=GENERATIONS // 2), seed=11)
     assert half.digest != result.digest, "a state that does not move proves nothing"
     return result
 
@@ -69,10 +86,15 @@ def undisturbed(problem: evo.Problem) -> evo.Result:
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.usefixtures("shared_ray")
 def test_the_digest_does_not_depend_on_the_number_of_workers(
-    problem: evo.Problem, undisturbed: evo.Result, workers: int
+    problem: evo.Problem, optimizer: dict[str, Any] | None, undisturbed: evo.Result, workers: int
 ) -> None:
     result = evo.minimize(
-        problem, stop=evo.Stop(generations=GENERATIONS), seed=11, workers=workers, wait_for_workers=True
+        problem,
+        optimizer=optimizer,
+        stop=evo.Stop(generations=GENERATIONS),
+        seed=11,
+        workers=workers,
+        wait_for_workers=True,
     )
     assert result.evaluations_by == {"ray": result.evaluations}
     assert result.digest == undisturbed.digest
@@ -80,7 +102,9 @@ def test_the_digest_does_not_depend_on_the_number_of_workers(
 
 
 @pytest.mark.usefixtures("shared_ray")
-def test_the_digest_does_not_depend_on_workers_being_killed(problem: evo.Problem, undisturbed: evo.Result) -> None:
+def test_the_digest_does_not_depend_on_workers_being_killed(
+    problem: evo.Problem, optimizer: dict[str, Any] | None, undisturbed: evo.Result
+) -> None:
     dice = random.Random(5)
     killed = []
 
@@ -94,6 +118,7 @@ def test_the_digest_does_not_depend_on_workers_being_killed(problem: evo.Problem
 
     result = evo.minimize(
         problem,
+        optimizer=optimizer,
         stop=evo.Stop(generations=GENERATIONS),
         seed=11,
         workers=2,
@@ -107,9 +132,10 @@ def test_the_digest_does_not_depend_on_workers_being_killed(problem: evo.Problem
 
 @pytest.mark.parametrize("at", [1, 5, GENERATIONS - 1])
 def test_a_run_stopped_and_resumed_ends_with_the_same_digest(
-    problem: evo.Problem, undisturbed: evo.Result, at: int, tmp_path: Path
+    problem: evo.Problem, optimizer: dict[str, Any] | None, undisturbed: evo.Result, at: int, tmp_path: Path
 ) -> None:
-    part = evo.minimize(problem, stop=evo.Stop(generations=at), seed=11, output=tmp_path / "run")
+    stop = evo.Stop(generations=at)
+    part = evo.minimize(problem, optimizer=optimizer, stop=stop, seed=11, output=tmp_path / "run")
     assert part.digest != undisturbed.digest
     whole = evo.resume(tmp_path / "run", problem=problem, stop=evo.Stop(generations=GENERATIONS))
     assert whole.digest == undisturbed.digest
