@@ -140,10 +140,10 @@ class TrajectorySearch(Optimizer):
 
     def evaluator(self) -> Evaluator:
         course = Course(self.iterations, guided=self.guided)
-        # While acceptance is open it limits how far a solution stands above its lowest cost of late, and here each part
-        # may by itself. At the end it limits what a single step may cost, however many parts there are.
-        first = max(course.eta_first / self.parts, course.eta_last)
-        return TrajectoryEpoch(self.problem.instance, replace(course, eta_first=first))
+        # Acceptance rules how far a solution may stand above its lowest cost of late, and here each part may by itself:
+        # in two parts at the same threshold the whole would stand twice as far above it, and comes down no more.
+        first, last = course.eta_first / self.parts, course.eta_last / self.parts
+        return TrajectoryEpoch(self.problem.instance, replace(course, eta_first=first, eta_last=last))
 
     # -- the course -------------------------------------------------------------------------------------------------
 
