@@ -14,7 +14,8 @@ from evo.optimizers.base import Candidates, Results
 from evo.optimizers.generational import Generational
 from evo.problem import Problem, signs
 from evo.result import ParetoFront
-from evo.spaces import Space, space_from_spec
+from evo.space_specs import space_from_spec
+from evo.spaces import Space
 
 KIND = "ask-tell"
 _EXPECTED = "expected the state of an ask-tell loop"

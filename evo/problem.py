@@ -14,7 +14,8 @@ import numpy as np
 from evo.errors import ProblemError
 from evo.events import plain
 from evo.importing import import_name, importable_name
-from evo.spaces import Space, space_from_spec
+from evo.space_specs import space_from_spec
+from evo.spaces import Space
 
 if TYPE_CHECKING:
     from evo.optimizers.base import Best, Front

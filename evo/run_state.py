@@ -14,7 +14,8 @@ from evo.fingerprint import differences, fingerprint
 from evo.optimizers.base import Candidates, Optimizer
 from evo.problem import FunctionProblem, Problem, signs
 from evo.settings import Settings, settings_from_mapping
-from evo.spaces import Integer, Real, space_from_spec
+from evo.space_specs import space_from_spec
+from evo.spaces import Integer, Real
 from evo.stopping import Stop, StopReason
 
 KIND = "run"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,7 +55,7 @@ class Space(ABC):
 
     @abstractmethod
     def to_spec(self) -> dict[str, Any]:
-        """A description of plain values and arrays; `space_from_spec` is its inverse."""
+        """A description of plain values and arrays; `space_specs.space_from_spec` is its inverse."""
 
     def shaped(self, genomes: np.ndarray) -> Any:
         """``(count, size)`` genomes as the user's code sees them, ``(count, *shape)``; a view where they are alike."""
@@ -265,26 +265,3 @@ def whole_numbers(unit: np.ndarray, lower: np.ndarray | int, upper: np.ndarray |
     widest = np.asarray(upper, dtype=np.int64).astype(np.uint64) - least
     steps = np.floor(unit * (widest.astype(np.float64) + 1.0)).astype(np.uint64)
     return np.asarray((least + np.minimum(steps, widest)).astype(np.int64))
-
-
-def space_from_spec(spec: Mapping[str, Any]) -> Space:
-    """The space that `Space.to_spec` described. Raises `UsageError` where it describes none."""
-    kind, shape = spec.get("kind"), spec.get("shape", 1)
-    if kind == "real":
-        return Real(spec["lower"], spec["upper"], shape, log=spec.get("log", False), step=spec.get("step"))
-    if kind == "integer":
-        return Integer(spec["lower"], spec["upper"], shape)
-    if kind == "binary":
-        return Binary(shape)
-    if kind == "permutation":
-        return Permutation(shape if isinstance(shape, int) else shape[0])
-    if kind == "categorical":
-        from evo.categorical import Categorical
-
-        return Categorical(spec["choices"], shape)
-    if kind == "mixed":
-        from evo.mixed import Mixed
-
-        return Mixed(**dict(zip(spec["names"], map(space_from_spec, spec["fields"]), strict=True)))
-    known = "real, integer, binary, permutation, categorical or mixed"
-    raise UsageError(f"space.kind: expected {known}, found {kind!r}")

@@ -17,7 +17,8 @@ from evo.categorical import Categorical
 from evo.errors import UsageError
 from evo.mixed import Mixed
 from evo.rng import stream
-from evo.spaces import Binary, Integer, Permutation, Real, Space, space_from_spec
+from evo.space_specs import space_from_spec
+from evo.spaces import Binary, Integer, Permutation, Real, Space
 
 SPACES: list[Space] = [
     Real(-5, 10, shape=7),
