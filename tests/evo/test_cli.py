@@ -552,7 +552,7 @@ def test_a_command_alone_shows_its_help_in_full(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("problem:\n  type: sphere\n  dimensions: five", "p.yaml, line 3: problem.dimensions: expected a positive"),
+        ("problem:\n  type: sphere\n  dimensions: five", "p.yaml, line 3: problem.dimensions: expected a whole number"),
         (
             "problem:\n  type: cvrp\n  instance: no.vrp",
             "p.yaml, line 3: problem.instance: {here}/no.vrp: cannot be read",
