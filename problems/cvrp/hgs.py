@@ -115,7 +115,7 @@ class HybridGeneticSearch(Optimizer):
         """Offspring since this era's best individual was found."""
         self.era_best = np.inf
         self.members: Population = empty_population(population + offspring, instance.n, most_routes(instance))
-        self._best: Best | None = problem.starting_best()
+        self._best: Best | None = problem.starting_best
 
     def parameters(self) -> dict[str, Any]:
         names = ("population", "offspring", "elite", "closest", "feasible", "neighbours", "restart", "batch")
@@ -144,8 +144,8 @@ class HybridGeneticSearch(Optimizer):
             rng = stream(self.seed, self.asked, Purpose.SAMPLING)
             tours = np.tile(np.arange(1, self.problem.instance.n, dtype=np.int32), (count, 1))
             tours = rng.permuted(tours, axis=1)
-            if self.asked == 0 and self.problem.start is not None:
-                tours[0] = np.concatenate(self.problem.start)
+            if self.asked == 0 and self.problem.starting_best is not None:
+                tours[0] = self.problem.starting_best.arrays["tour"]
         else:
             tours = np.empty((count, self.problem.instance.customers), np.int32)
             draws = stream(self.seed, self.asked, Purpose.CROSSOVER).random((count, 8))

@@ -65,15 +65,23 @@ class CVRP(Problem):
         self.space = Permutation(instance.customers)
         self.best_known = instance.best_known
         self.default_optimizer = "hgs" if instance.customers < TRAJECTORIES_FROM else "trajectories"
-        self.start = None if start is None else self._checked(start)
+        self.start: list[list[int]] | None = None
+        self.starting_best: Best | None = None
+        """The solution to begin with, as an optimizer's best so far."""
+        if start is not None:
+            self._take_start(start)
 
-    def _checked(self, start: Sequence[Sequence[int]]) -> list[list[int]]:
-        """The start's routes without empty ones."""
+    def _take_start(self, start: Sequence[Sequence[int]]) -> None:
+        from evo.optimizers.base import Best
+
         try:
-            cost_of(self.instance, start)
+            cost = cost_of(self.instance, start)
         except SolutionError as error:
             raise ProblemError(f"start: expected a solution of the instance: {error}") from error
-        return [[int(customer) for customer in route] for route in start if len(route)]
+        self.start = [[int(customer) for customer in route] for route in start if len(route)]
+        offsets = np.cumsum([0, *map(len, self.start)]).astype(np.int32)
+        tour = np.concatenate(self.start).astype(np.int32)
+        self.starting_best = Best(float(cost), 0.0, {"tour": tour, "offsets": offsets})
 
     @classmethod
     def from_settings(cls, parameters: Mapping[str, Any], folder: Path) -> Self:
@@ -107,9 +115,9 @@ class CVRP(Problem):
 
     def to_spec(self) -> dict[str, Any]:
         spec: dict[str, Any] = {"instance": self.instance.to_spec()}
-        if self.start is not None:
-            lengths = np.array([len(route) for route in self.start], np.int32)
-            spec["start"] = {"tour": np.concatenate(self.start).astype(np.int32), "lengths": lengths}
+        if self.starting_best is not None:
+            arrays = self.starting_best.arrays
+            spec["start"] = {"tour": arrays["tour"], "lengths": np.diff(arrays["offsets"])}
         return spec
 
     @classmethod
@@ -129,16 +137,6 @@ class CVRP(Problem):
         from evo.stopping import Stop
 
         return Stop(time=60)
-
-    def starting_best(self) -> Best | None:
-        """The solution to begin with, as the best so far."""
-        from evo.optimizers.base import Best
-
-        if self.start is None:
-            return None
-        offsets = np.cumsum([0, *map(len, self.start)]).astype(np.int32)
-        arrays = {"tour": np.concatenate(self.start).astype(np.int32), "offsets": offsets}
-        return Best(float(cost_of(self.instance, self.start)), 0.0, arrays)
 
     # -- giant tours ----------------------------------------------------------------------------------------------
 

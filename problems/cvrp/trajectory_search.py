@@ -122,14 +122,15 @@ class TrajectorySearch(Optimizer):
         self.lookahead = self.cohorts - 1
         self.asked = 0
         self.told = 0
-        start = problem.start
-        most = max(most_routes(instance), 0 if start is None else len(start))
+        start = problem.starting_best
+        most = most_routes(instance) if start is None else max(most_routes(instance), len(start.arrays["offsets"]) - 1)
         self.members = new_members(population, instance.n, most)
         if start is not None:
-            for member in range(population):
-                routes = [np.array(route, np.int32) for route in start]
-                _lay_out(routes, self.members["tour"][member], self.members["offsets"][member])
-        self._best: Best | None = problem.starting_best()
+            offsets = start.arrays["offsets"]
+            self.members["tour"][:] = start.arrays["tour"]
+            self.members["offsets"][:] = offsets[-1]  # the routes that are left are empty
+            self.members["offsets"][:, : len(offsets)] = offsets
+        self._best: Best | None = start
 
     def parameters(self) -> dict[str, Any]:
         names = ("population", "parts", "iterations", "horizon", "opening", "exchange", "guided")
