@@ -194,10 +194,10 @@ class TrajectorySearch(Optimizer):
         return Candidates(rows, context)
 
     def _solutions(self, chosen: npt.NDArray[np.int64], parts: int) -> dict[str, np.ndarray]:
-        """The rows of some members: their solutions, in parts as soon as they have begun."""
+        """The rows of some members: their solutions, in parts as soon as all of them have begun."""
         members = self.members
-        begun = members["offsets"][chosen[0], -1] > 0
-        if parts > 1 and begun:
+        begun = members["offsets"][chosen, -1] > 0
+        if parts > 1 and begun.all():
             return self._parts(chosen, parts)
         rows = {name: members[name][chosen] for name in SOLUTION}
         rows["limit"] = np.full(len(chosen), members["offsets"].shape[1] - 1)

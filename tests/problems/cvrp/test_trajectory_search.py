@@ -185,6 +185,18 @@ def test_the_trajectories_are_the_golden_ones():
     assert members["costs"].tolist() == GOLDEN
 
 
+def test_members_whose_first_epoch_was_given_up_begin_in_the_next_one():
+    optimizer = search(population=6, parts=2)
+    evaluator = optimizer.evaluator()
+    for generation in range(3):
+        candidates = optimizer.ask(None)
+        rows = np.arange(len(candidates))
+        arrays = evaluator.evaluate({**candidates.rows, "row": rows}, candidates.context)
+        # Of the two given up at first, the leader's copy takes the place of one; the other has no solution yet.
+        optimizer.tell(candidates, Results(arrays, (rows > 0) & (generation == 0)))
+    assert (optimizer.members["offsets"][:, -1] == 60).all()
+
+
 def test_many_customers_are_one_solution_in_parts():
     assert search().population == 4
     assert search().parts == 1
