@@ -94,7 +94,11 @@ def check_file(
         capacity=int(keys["CAPACITY"]),
         max_vehicles=int(keys["VEHICLES"]) if "VEHICLES" in keys else None,
         max_duration=float(keys["DISTANCE"]) if "DISTANCE" in keys else None,
-        service_times=[0.0] + [service] * (len(coordinates) - 1),
+        service_times=(
+            [float(time) for _, time in sections["SERVICE_TIME"]]
+            if "SERVICE_TIME" in sections
+            else [0.0] + [service] * (len(coordinates) - 1)
+        ),
     )
     _raise(str(sol_path), violations)
     return recomputed

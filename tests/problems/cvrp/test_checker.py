@@ -103,6 +103,13 @@ def test_files_are_checked_without_the_reader_of_instances(tmp_path: Path) -> No
         check_file(tmp_path / "small.vrp", tmp_path / "small.sol")
 
 
+def test_service_times_by_customer_count_in_files_too(tmp_path: Path) -> None:
+    write_vrp(tmp_path / "small.vrp", make(max_duration=24, service_times=[0, 0, 0, 0.5, 0, 0]))
+    write_sol(tmp_path / "small.sol", Solution(RIGHT, 44))
+    with pytest.raises(SolutionError, match=r"route 2 takes 24\.5, above the limit 24"):
+        check_file(tmp_path / "small.vrp", tmp_path / "small.sol")
+
+
 def test_files_of_a_kind_that_the_small_reader_does_not_know_are_refused(tmp_path: Path) -> None:
     write_vrp(tmp_path / "m.vrp", Instance("m", [0, 1], 1, distances=np.array([[0, 1], [1, 0]])))
     write_sol(tmp_path / "m.sol", Solution([[1]], 2))
