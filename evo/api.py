@@ -50,9 +50,6 @@ class Options(TypedDict, total=False):
     """With several objectives: see `Problem.reference`."""
     cluster: str | Mapping[str, Any] | None
     """An existing Ray cluster's address."""
-    evaluation: Mapping[str, Any] | None
-    """``{"cache": …}``: whether exact copies are evaluated once, True, False or "auto": where that changes no result,
-    for deterministic problems with `Problem.block` = 1 (a plain function has that)."""
     checkpoint: Mapping[str, Any] | None
     fault_tolerance: Mapping[str, Any] | None
     wait_for_workers: bool
@@ -76,7 +73,7 @@ def minimize(problem: Problem | Callable[..., Any], space: Space | None = None, 
         Where a function is searched; a `Problem` has its own.
     options
         optimizer, stop, start, seed, workers, output, overwrite, vectorized, noisy, objectives, reference, cluster,
-        evaluation, checkpoint, fault_tolerance, wait_for_workers, callback, callbacks, observers: see `Options`.
+        checkpoint, fault_tolerance, wait_for_workers, callback, callbacks, observers: see `Options`.
 
     Raises
     ------
@@ -137,7 +134,7 @@ def _optimize(
     )
 
 
-_SETTINGS = ("optimizer", "seed", "workers", "cluster", "evaluation", "checkpoint", "fault_tolerance")
+_SETTINGS = ("optimizer", "seed", "workers", "cluster", "checkpoint", "fault_tolerance")
 
 
 def _problem(given: Problem | Callable[..., Any], space: Space | None, options: Options, maximize: bool) -> Problem:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evo import checkpoints, registry, versions
-from evo.caching import CachingExecutor
 from evo.callbacks import Callback, Callbacks
 from evo.checkpoints.journal import Journal, read_journal
 from evo.checkpoints.remote import is_url
@@ -316,14 +315,13 @@ class _Session:
         from evo.distributed import make_executor
 
         settings = self.parts.settings
-        executor = make_executor(
+        return make_executor(
             settings.workers,
             None if settings.cluster is None else settings.cluster.address,
             builtin=self.parts.problem.builtin_name is not None,
             wait=self.wait_for_workers,
             config=self.tolerance,
         )
-        return CachingExecutor(executor) if self.parts.cached else executor
 
     def _journaling(self, executor: Executor, folder: RunFolder, events: EventBus) -> JournalingExecutor:
         def warn(message: str) -> None:

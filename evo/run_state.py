@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evo import caching, checkpoints, registry, versions
+from evo import checkpoints, registry, versions
 from evo.callbacks import Callbacks
 from evo.engine import Engine, Progress
 from evo.errors import CheckpointError, ProblemError, SettingsError, UsageError
@@ -41,8 +41,6 @@ class Parts:
     changed: list[str] = field(default_factory=list)
     """The parts of the problem that are not as they were, and that the user accepts so."""
     callbacks: Callbacks = field(default_factory=lambda: Callbacks(()))
-    cached: bool = False
-    """Whether exact copies are evaluated once."""
     fixed: dict[str, Any] | None = None
     """What is the same in all checkpoints of this part of the run, once it was needed."""
 
@@ -68,7 +66,6 @@ def new_parts(settings: Settings, problem: Problem, callbacks: Callbacks | None 
         [],
         versions.fingerprint(),
         callbacks=callbacks or Callbacks(()),
-        cached=caching.wanted(resolved.evaluation.cache, optimizer.evaluator()),
     )
 
 
@@ -215,7 +212,6 @@ def from_checkpoint(
         dict(checkpoint["versions"]),
         changed,
         callbacks,
-        caching.wanted(settings.evaluation.cache, optimizer.evaluator()),
     )
 
 

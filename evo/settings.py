@@ -189,7 +189,7 @@ def _compression(value: Any) -> str:
     return str(value)
 
 
-def _switch(value: Any) -> bool | str:
+def _journal(value: Any) -> bool | str:
     if isinstance(value, bool):
         return value
     if value != "auto":
@@ -264,7 +264,7 @@ class CheckpointSettings(_Section):
     """Every so many generations a file that is kept for good, beside the newest."""
     compression: Annotated[Literal["none", "zstd"], BeforeValidator(_compression)] = "none"
     """zstd: large arrays are compressed (extra ``evo-engine[zstd]``)."""
-    journal: Annotated[StrictBool | Literal["auto"], BeforeValidator(_switch)] = "auto"
+    journal: Annotated[StrictBool | Literal["auto"], BeforeValidator(_journal)] = "auto"
     """Keep every finished evaluation between checkpoints; auto: where one takes more than 50 ms."""
     directory: Name | None = None
     """Where checkpoints are copied to, beside the run's folder: any URL of fsspec (extra ``evo-engine[remote]``)."""
@@ -272,13 +272,6 @@ class CheckpointSettings(_Section):
     """When a batch system ends the job, in seconds from the start of this process; SLURM tells it by itself."""
     stop_before_walltime: PositiveSeconds = 60.0
     """So much earlier the run saves and stops, to be resumed by the next job."""
-
-
-class EvaluationSettings(_Section):
-    """How points are evaluated."""
-
-    cache: Annotated[StrictBool | Literal["auto"], BeforeValidator(_switch)] = "auto"
-    """Evaluate exact copies once. auto: where it changes no result, for deterministic problems with ``block = 1``."""
 
 
 class FaultToleranceSettings(_Section):
@@ -327,7 +320,6 @@ class Settings(_Section):
     seed: Annotated[int, BeforeValidator(_seed)] = 1
     workers: Annotated[int | Literal["auto"], BeforeValidator(_workers)] = "auto"
     cluster: ClusterSettings | None = None
-    evaluation: EvaluationSettings = EvaluationSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     fault_tolerance: FaultToleranceSettings = FaultToleranceSettings()
 
@@ -483,7 +475,6 @@ def _sections() -> Iterator[tuple[str, list[str]]]:
         "optimizer": OptimizerSettings,
         "stop": StopSettings,
         "cluster": ClusterSettings,
-        "evaluation": EvaluationSettings,
         "checkpoint": CheckpointSettings,
         "fault_tolerance": FaultToleranceSettings,
     }

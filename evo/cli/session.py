@@ -158,7 +158,7 @@ def _last_words(result: Result, display: Display, paths: Sequence[Path]) -> tupl
 
 
 def _place(name: str) -> str:
-    return {"in_process": "this process", "ray": "Ray workers", "cache": "the cache"}.get(name, name)
+    return "this process" if name == "in_process" else "Ray workers" if name == "ray" else name
 
 
 def _with_way_back(error: RunFailedError, display: Display, paths: Sequence[Path]) -> RunFailedError:
