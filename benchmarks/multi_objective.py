@@ -28,9 +28,6 @@ NOTES = (
     "evo's defaults differ from pymoo's in two ways. evo cuts a front by crowding distances that are measured anew "
     "after each individual left out (`crowding: updated`), pymoo by those measured once. pymoo makes new offspring "
     "until none is a copy, evo mutates a copy at most three times.",
-    "",
-    "What falls short: on ZDT5 and DTLZ6 pymoo is ahead in most pairs (not significantly), and at population 100 evo "
-    "and pygmo are within a tenth of each other, either first: other work shared the machine.",
 )
 Runs = list[dict[str, Any]]
 

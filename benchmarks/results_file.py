@@ -15,7 +15,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 PREFACE = """# Results
 
 What the benchmarks in this folder measured. Each section names the command that made it, the machine and the versions;
-it lies between markers, and the command rewrites it.
+it lies between markers, and the command rewrites it. What was concluded from one stands below it, with its date.
 """
 
 
